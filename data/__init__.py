@@ -1,0 +1,1 @@
+"""Rows in: readers, validation, the report, and the one rendering that training and evaluation share."""
