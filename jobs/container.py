@@ -15,7 +15,7 @@ ROOT = Path("/opt/ml")
 
 
 def channel(name: str) -> Path:
-    """The folder of an input channel, there or not: ``SM_CHANNEL_<NAME>`` or ``/opt/ml/input/data/<name>``."""
+    """The folder of a channel, there or not: ``SM_CHANNEL_<NAME>`` or ``/opt/ml/input/data/<name>``."""
     return _path(f"SM_CHANNEL_{name.upper().replace('-', '_')}", ROOT / "input" / "data" / name)
 
 

@@ -1,28 +1,26 @@
 """MLflow: one parent run an execution, one child a job, nothing at all where no server is named.
 
 The parent is created by PrepareData, whose ``run.json`` tells every later job where it is; CompareVariants
-ends it. MLflow is imported on first use (2 s). At the start and the end of a job a dead server is an error;
-in between it costs points of a curve, never hours of training: the loss is said once and the job goes on.
+ends it. At the start and the end of a job a dead server is an error; in between it costs points of a curve,
+never hours of training: the loss is said once and the job goes on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Literal
 
 from jobs.container import JobEnvironment, read_environment
 from jobs.doors import BadInput, DoorError, Stopped
 
 RUN_FILE = "run.json"
-SYSTEM_METRICS_INTERVAL_SECONDS = 3
-MAX_PARAM_CHARACTERS = 500
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 class TrackingUnavailable(DoorError):
@@ -31,7 +29,7 @@ class TrackingUnavailable(DoorError):
 
 @dataclass(frozen=True)
 class RunReference:
-    """What ``run.json`` says: where the parent run is, and what it was made from. Ids are null outside MLflow."""
+    """What ``run.json`` says: where the parent run is, and what it was made from; null ids outside MLflow."""
 
     run_id: str | None = None
     experiment_id: str | None = None
@@ -46,10 +44,10 @@ class RunReference:
         if not path.is_file():
             return RunReference()
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            return RunReference(**{key: fields.get(key) for key in RunReference.__dataclass_fields__})
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return RunReference(**{field.name: content.get(field.name) for field in fields(RunReference)})
         except (ValueError, AttributeError) as error:
-            raise BadInput(f"{path}: not a JSON object as PrepareData writes it: {error}") from error
+            raise BadInput(f"{path}: not the JSON object that PrepareData writes: {error}") from error
 
     def write(self, data_dir: Path) -> None:
         """Write ``data_dir/run.json``."""
@@ -57,109 +55,41 @@ class RunReference:
 
 
 class Run:
-    """A run to report to, or a silent stand-in when nothing is tracked (`run_id` is then None)."""
+    """A run to report to; this one is silent and stands in where nothing is tracked."""
 
-    def __init__(
-        self, client: Any = None, run_id: str | None = None, experiment_id: str | None = None
-    ) -> None:
-        self.run_id = run_id
-        self.experiment_id = experiment_id
-        self._client = client
-        self._has_complained = False
+    run_id: str | None = None
+    experiment_id: str | None = None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Add one point to each named curve; a server that does not answer costs the point alone."""
-        if self._client is None or not metrics:
-            return
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        points = [Metric(key, float(value), now, step) for key, value in metrics.items()]
-        try:
-            self._client.log_batch(self.run_id, metrics=points, synchronous=True)
-        except Exception as error:
-            self._complain(error)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Set parameters; values longer than MLflow's limit are cut."""
-        if self._client is None or not params:
-            return
-        from mlflow.entities import Param
-
-        pairs = [Param(key, str(value)[:MAX_PARAM_CHARACTERS]) for key, value in params.items()]
-        for start in range(0, len(pairs), 100):
-            self._client.log_batch(self.run_id, params=pairs[start : start + 100])
 
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
         """Set tags; those without a value are left out."""
-        if self._client is None:
-            return
-        for key, value in _given(tags).items():
-            self._client.set_tag(self.run_id, key, value)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Upload a file, or a folder with all that is in it."""
-        if self._client is None:
-            return
-        upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
-        upload(self.run_id, str(path), folder)
 
     def log_dataset(self, path: Path, *, name: str, context: str, source: str | None = None) -> None:
-        """Record a file of rows as an input; `context` is ``training``, ``evaluation``, ….
+        """Record a file of rows as an input, with the start of its SHA-256 as digest.
 
-        Its digest is the start of the file's SHA-256; `source` is where it came from, if not `path`.
+        `context` is ``training``, ``evaluation``, …; `source` is where the file came from, if not `path`.
         """
-        if self._client is None:
-            return
-        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        content = path.read_bytes()
-        dataset = Dataset(
-            name=name,
-            digest=hashlib.sha256(content).hexdigest()[:16],
-            source_type="s3" if (source or "").startswith("s3://") else "local",
-            source=json.dumps({"uri": source or str(path)}),
-            profile=json.dumps({"num_rows": content.count(b"\n")}),
-        )
-        tags = [InputTag("mlflow.data.context", context)]
-        self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
+    def end(self, status: Status) -> None:
+        """End the run, or open it again with RUNNING."""
 
-    def end(self, status: str) -> None:
-        """End the run as FINISHED, FAILED or KILLED, or open it again with RUNNING."""
-        if self._client is None:
-            return
-        if status == "RUNNING":
-            self._client.update_run(self.run_id, status=status)
-        else:
-            self._client.set_terminated(self.run_id, status=status)
-
-    def end_quietly(self, status: str) -> None:
+    def end_quietly(self, status: Status) -> None:
         """End the run while another error is on its way out, which a dead server must not hide."""
-        try:
-            self.end(status)
-        except Exception as error:
-            self._complain(error)
-
-    def _complain(self, error: Exception) -> None:
-        if not self._has_complained:
-            print(f"MLflow does not answer, the job goes on without it: {error}", file=sys.stderr, flush=True)
-        self._has_complained = True
 
 
 @contextmanager
 def start_parent(name: str, tags: Mapping[str, str | None] | None = None) -> Iterator[Run]:
-    """Create the execution's parent run, which stays RUNNING when the block ends and is FAILED if it raises."""
+    """Create the execution's parent run: RUNNING still when the block ends, FAILED if it raises."""
     environment = read_environment()
-    if not environment.is_tracked:
-        yield Run()
-        return
-    client = _connect(environment)
-    experiment_id = _experiment(client, environment)
-    all_tags = {**_environment_tags(environment), **(tags or {})}
-    created = _answered(
-        environment, lambda: client.create_run(experiment_id, tags=_given(all_tags), run_name=name)
-    )
-    parent = Run(client, created.info.run_id, experiment_id)
+    parent = _mlflow_runs().create_parent(environment, name, tags or {}) if environment.is_tracked else Run()
     try:
         yield parent
     except BaseException:
@@ -170,8 +100,7 @@ def start_parent(name: str, tags: Mapping[str, str | None] | None = None) -> Ite
 @contextmanager
 def resume_parent(data_dir: Path) -> Iterator[Run]:
     """Go on in the parent run that ``run.json`` names: FINISHED when the block ends, FAILED if it raises."""
-    environment = read_environment()
-    parent = _parent(environment, RunReference.read(data_dir))
+    parent = _open_parent(read_environment(), RunReference.read(data_dir))
     try:
         yield parent
     except BaseException:
@@ -193,118 +122,30 @@ def child_run(
     child and the parent end FAILED (KILLED for the child of a job that was stopped).
     """
     environment = read_environment()
-    if not environment.is_tracked:
-        yield Run()
-        return
     reference = RunReference.read(data_dir)
-    parent = _parent(environment, reference)
-    child = _start_child(name, environment, reference, {**(tags or {})})
+    parent = _open_parent(environment, reference)
+    child = Run()
+    if environment.is_tracked:
+        child = _mlflow_runs().start_child(environment, reference, name, tags or {})
     try:
         child.log_params(params or {})
         yield child
     except BaseException as error:
-        _end_active("KILLED" if isinstance(error, Stopped) else "FAILED", child)
+        child.end_quietly("KILLED" if isinstance(error, Stopped) else "FAILED")
         parent.end_quietly("FAILED")
         raise
-    _end_active("FINISHED", child)
+    child.end("FINISHED")
 
 
-def _start_child(
-    name: str, environment: JobEnvironment, reference: RunReference, tags: Mapping[str, str | None]
-) -> Run:
-    import mlflow
-
-    client = _connect(environment)
-    experiment_id = reference.experiment_id or _experiment(client, environment)
-    mlflow.set_system_metrics_sampling_interval(SYSTEM_METRICS_INTERVAL_SECONDS)
-    all_tags = {
-        **_environment_tags(environment),
-        "data_hash": reference.data_hash,
-        "base_model_revision": reference.base_model_revision,
-        **tags,
-    }
-    earlier = _earlier_run(client, experiment_id, environment, reference)
-    active = _answered(
-        environment,
-        lambda: mlflow.start_run(
-            run_id=earlier,
-            experiment_id=experiment_id,
-            run_name=name,
-            parent_run_id=None if earlier else reference.parent_run_id,
-            tags=_given(all_tags),
-            log_system_metrics=True,
-        ),
-    )
-    return Run(client, active.info.run_id, experiment_id)
-
-
-def _earlier_run(
-    client: Any, experiment_id: str, environment: JobEnvironment, reference: RunReference
-) -> str | None:
-    if not (environment.training_job_name and reference.parent_run_id):
-        return None
-    found = client.search_runs(
-        [experiment_id],
-        f"tags.training_job_name = '{environment.training_job_name}'"
-        f" and tags.mlflow.parentRunId = '{reference.parent_run_id}'",
-        max_results=1,
-    )
-    return str(found[0].info.run_id) if found else None
-
-
-def _end_active(status: str, child: Run) -> None:
-    import mlflow
-
-    try:
-        # The fluent call also stops the thread that samples the system metrics.
-        mlflow.end_run(status)
-    except Exception as error:
-        child._complain(error)
-
-
-def _parent(environment: JobEnvironment, reference: RunReference) -> Run:
+def _open_parent(environment: JobEnvironment, reference: RunReference) -> Run:
     if not environment.is_tracked or not reference.parent_run_id:
         return Run()
-    client = _connect(environment)
-    parent = Run(client, reference.parent_run_id, reference.experiment_id)
-    # A job that is tried again finds the parent FAILED by its first try.
-    _answered(environment, lambda: parent.end("RUNNING"))
+    parent: Run = _mlflow_runs().open_parent(environment, reference)
     return parent
 
 
-def _connect(environment: JobEnvironment) -> Any:
-    import mlflow
+def _mlflow_runs() -> ModuleType:
+    # Importing MLflow takes two seconds, which only a tracked job should pay.
+    from jobs import mlflow_runs  # noqa: PLC0415
 
-    mlflow.set_tracking_uri(environment.tracking_uri)
-    return mlflow.MlflowClient(environment.tracking_uri)
-
-
-def _experiment(client: Any, environment: JobEnvironment) -> str:
-    import mlflow
-
-    name = environment.experiment_name
-    return str(_answered(environment, lambda: mlflow.set_experiment(name)).experiment_id)
-
-
-def _answered(environment: JobEnvironment, call: Any) -> Any:
-    try:
-        return call()
-    except Exception as error:
-        raise TrackingUnavailable(
-            f"MLflow at {environment.tracking_uri} does not answer ({type(error).__name__}: {error});"
-            " start the server, or unset MLFLOW_TRACKING_URI to run without it"
-        ) from error
-
-
-def _environment_tags(environment: JobEnvironment) -> dict[str, str | None]:
-    return {
-        "run_id": environment.run_id,
-        "code_hash": environment.code_hash,
-        "base_model": environment.base_model,
-        "training_job_name": environment.training_job_name,
-        "variant": environment.variant,
-    }
-
-
-def _given(tags: Mapping[str, str | None]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if value}
+    return mlflow_runs

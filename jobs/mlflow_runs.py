@@ -1,0 +1,181 @@
+"""Runs in MLflow itself; `jobs.tracking` is the way in and imports this only where there is a server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import mlflow
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+from jobs.container import JobEnvironment
+from jobs.tracking import Run, RunReference, Status, TrackingUnavailable
+
+SYSTEM_METRICS_INTERVAL_SECONDS = 3
+# The tracking server takes at most 100 parameters a request, and 6,000 characters a value.
+PARAMS_PER_REQUEST = 100
+MAX_PARAM_CHARACTERS = 6000
+DIGEST_CHARACTERS = 16
+
+T = TypeVar("T")
+
+
+class MlflowRun(Run):
+    """A run on the tracking server, addressed by its id, so that any job can report to any run."""
+
+    def __init__(self, client: mlflow.MlflowClient, run_id: str, experiment_id: str) -> None:
+        self.run_id: str = run_id
+        self.experiment_id: str = experiment_id
+        self._client = client
+        self._has_complained = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        now_ms = int(time.time() * 1000)
+        points = [Metric(key, float(value), now_ms, step) for key, value in metrics.items()]
+        try:
+            self._client.log_batch(self.run_id, metrics=points)
+        except Exception as error:
+            self._complain(error)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        pairs = [Param(key, str(value)[:MAX_PARAM_CHARACTERS]) for key, value in params.items()]
+        for start in range(0, len(pairs), PARAMS_PER_REQUEST):
+            self._client.log_batch(self.run_id, params=pairs[start : start + PARAMS_PER_REQUEST])
+
+    def set_tags(self, tags: Mapping[str, str | None]) -> None:
+        self._client.log_batch(self.run_id, tags=[RunTag(*tag) for tag in _given(tags).items()])
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+        upload(self.run_id, str(path), folder)
+
+    def log_dataset(self, path: Path, *, name: str, context: str, source: str | None = None) -> None:
+        content = path.read_bytes()
+        uri = source or str(path)
+        dataset = Dataset(
+            name=name,
+            digest=hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS],
+            source_type="s3" if uri.startswith("s3://") else "local",
+            source=json.dumps({"uri": uri}),
+            profile=json.dumps({"num_rows": content.count(b"\n")}),
+        )
+        described = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+        self._client.log_inputs(self.run_id, datasets=[described])
+
+    def end(self, status: Status) -> None:
+        active = mlflow.active_run()
+        if status == "RUNNING":
+            self._client.update_run(self.run_id, status=status)
+        elif active is not None and active.info.run_id == self.run_id:
+            # This call also ends the thread that samples the system metrics.
+            mlflow.end_run(status)
+        else:
+            self._client.set_terminated(self.run_id, status=status)
+
+    def end_quietly(self, status: Status) -> None:
+        try:
+            self.end(status)
+        except Exception as error:
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        if not self._has_complained:
+            print(f"MLflow does not answer, the job goes on without it: {error}", file=sys.stderr, flush=True)
+        self._has_complained = True
+
+
+def create_parent(environment: JobEnvironment, name: str, tags: Mapping[str, str | None]) -> MlflowRun:
+    """Create the execution's run. It is never this process's active run, which MLflow would end at exit."""
+    client = _connect(environment)
+    experiment_id = _experiment_id(environment)
+    all_tags = {**_environment_tags(environment), **tags, "training_job_name": None}
+    created = _answered(
+        environment, lambda: client.create_run(experiment_id, tags=_given(all_tags), run_name=name)
+    )
+    return MlflowRun(client, created.info.run_id, experiment_id)
+
+
+def open_parent(environment: JobEnvironment, reference: RunReference) -> MlflowRun:
+    """Open the run that `reference` names, RUNNING again if an earlier try of this job had failed it."""
+    client = _connect(environment)
+    parent = MlflowRun(client, str(reference.parent_run_id), str(reference.experiment_id))
+    _answered(environment, lambda: parent.end("RUNNING"))
+    return parent
+
+
+def start_child(
+    environment: JobEnvironment, reference: RunReference, name: str, tags: Mapping[str, str | None]
+) -> MlflowRun:
+    """Start this job's run with system metrics, or go on in the one it had before it was restarted."""
+    client = _connect(environment)
+    experiment_id = reference.experiment_id or _experiment_id(environment)
+    mlflow.set_system_metrics_sampling_interval(SYSTEM_METRICS_INTERVAL_SECONDS)
+    earlier = _answered(environment, lambda: _earlier_run_id(client, experiment_id, environment, reference))
+    described = {
+        **_environment_tags(environment),
+        "data_hash": reference.data_hash,
+        "base_model_revision": reference.base_model_revision,
+        **tags,
+    }
+    active = _answered(
+        environment,
+        lambda: mlflow.start_run(
+            run_id=earlier,
+            experiment_id=experiment_id,
+            run_name=name,
+            parent_run_id=None if earlier else reference.parent_run_id,
+            tags=_given(described),
+            log_system_metrics=True,
+        ),
+    )
+    return MlflowRun(client, active.info.run_id, experiment_id)
+
+
+def _earlier_run_id(
+    client: mlflow.MlflowClient, experiment_id: str, environment: JobEnvironment, reference: RunReference
+) -> str | None:
+    if not (environment.training_job_name and reference.parent_run_id):
+        return None
+    same_job = f"tags.training_job_name = '{environment.training_job_name}'"
+    same_parent = f"tags.mlflow.parentRunId = '{reference.parent_run_id}'"
+    found = client.search_runs([experiment_id], f"{same_job} and {same_parent}", max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
+def _connect(environment: JobEnvironment) -> mlflow.MlflowClient:
+    mlflow.set_tracking_uri(environment.tracking_uri)
+    return mlflow.MlflowClient(environment.tracking_uri)
+
+
+def _experiment_id(environment: JobEnvironment) -> str:
+    name = environment.experiment_name
+    return str(_answered(environment, lambda: mlflow.set_experiment(name)).experiment_id)
+
+
+def _answered(environment: JobEnvironment, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except Exception as error:
+        raise TrackingUnavailable(
+            f"MLflow at {environment.tracking_uri} does not answer ({type(error).__name__}: {error});"
+            " start the server, or unset MLFLOW_TRACKING_URI to run without it"
+        ) from error
+
+
+def _environment_tags(environment: JobEnvironment) -> dict[str, str | None]:
+    return {
+        "run_id": environment.run_id,
+        "code_hash": environment.code_hash,
+        "base_model": environment.base_model,
+        "training_job_name": environment.training_job_name,
+        "variant": environment.variant,
+    }
+
+
+def _given(tags: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if value}
