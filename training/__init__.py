@@ -1,0 +1,1 @@
+"""Training jobs: supervised fine-tuning and direct preference optimisation on TRL, one recipe a run."""
