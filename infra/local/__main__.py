@@ -1,0 +1,211 @@
+"""Run the pipeline on this machine: `python -m infra.local tune …` and `python -m infra.local mlflow`.
+
+`tune` synthesizes the CDK app, deploys that template into the embedded AWS, starts the `tune` state machine
+through boto3 and follows it. Exit codes: 0 succeeded, 1 the execution failed, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from infra.local.deploy import Deployment
+from infra.local.engine import Engine, running_engine
+from infra.local.objects import upload_directory
+from infra.local.progress import Progress, clock
+from infra.local.quotas import BadQuotas, Quotas
+from infra.local.results import fetch_results, print_comparison, write_execution
+from infra.local.tracking_server import (
+    TrackingServerFailed,
+    free_port,
+    server_command,
+    server_environment,
+    tracking_server,
+)
+
+RUNS = Path("runs")
+STORE = RUNS / "mlflow"
+
+
+class BadInput(Exception):
+    """Something given on the command line cannot be used."""
+
+
+class SynthesisFailed(Exception):
+    """`python app.py` failed; its output was printed."""
+
+
+def fail(name: str, cause: str, code: int) -> NoReturn:
+    """Print the last line of a failure, on one line, and exit."""
+    print(f"ERROR {name}: {' '.join(str(cause).split())}", flush=True)
+    raise SystemExit(code)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line; `make local` fills it from its variables."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    tune = commands.add_parser("tune", help="run the tune state machine")
+    tune.add_argument("--input", type=Path, required=True, help="execution input (JSON)")
+    tune.add_argument("--dataset", type=Path, help="directory to use as the data set")
+    tune.add_argument("--variants", help="comma-separated subset of the variants")
+    tune.add_argument("--limit", type=int, help="at most this many rows of each kind")
+    tune.add_argument("--seed", type=int)
+    tune.add_argument("--quotas", type=Path, help="JSON object of SageMaker quota names and values")
+    tune.add_argument("--models", type=Path, default=Path(".cache/models"), help="folder of base models")
+    tune.add_argument("--datasets", type=Path, default=Path("examples"), help="folder of data sets")
+    commands.add_parser("mlflow", help="serve the MLflow pages of all local runs")
+    return parser.parse_args()
+
+
+def execution_input(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The input file with the command line's changes laid over it; raises BadInput."""
+    try:
+        document = json.loads(arguments.input.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"INPUT={arguments.input}: {error}") from error
+    if not isinstance(document, dict):
+        raise BadInput(f"INPUT={arguments.input}: expected a JSON object")
+    if arguments.dataset:
+        document["dataset"] = arguments.dataset.resolve().name
+    if arguments.variants:
+        document["variants"] = [name.strip() for name in arguments.variants.split(",")]
+    if arguments.seed is not None:
+        document["seed"] = arguments.seed
+    if arguments.limit is not None:
+        if arguments.limit < 1:
+            raise BadInput(f"LIMIT={arguments.limit}: expected a whole number of at least 1")
+        caps = document.get("rows") or {}
+        document["rows"] = {
+            kind: min(arguments.limit, caps.get(kind) or arguments.limit)
+            for kind in ("sft", "preference", "test")
+        }
+    return document
+
+
+def synthesize(assembly: Path, tracking_uri: str) -> None:
+    """Run the CDK app, as `cdk synth` would, with this machine's tracking URI."""
+    context = {"stage": "local", "mlflow_tracking_uri": tracking_uri}
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+        "CDK_OUTDIR": str(assembly.resolve()),
+        "CDK_CONTEXT_JSON": json.dumps(context),
+        # The validator and cdk-nag belong to `make synth` and the tests; here they would cost ten seconds.
+        "CDK_VALIDATION": "false",
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "app.py"], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SynthesisFailed((done.stderr.strip() or done.stdout.strip() or "no output")[-2000:])
+
+
+def stage_inputs(given: dict[str, Any], arguments: argparse.Namespace, bucket: str) -> None:
+    """Put the base model and the data set that the input names by a bare name into the bucket."""
+    model = str(given.get("base_model", ""))
+    if model and "/" not in model and (arguments.models / model).is_dir():
+        upload_directory(arguments.models / model, f"s3://{bucket}/models/{model}/")
+    dataset = given.get("dataset")
+    if not isinstance(dataset, str) or "/" in dataset:
+        return
+    source = arguments.dataset or arguments.datasets / dataset
+    if source.is_dir():
+        upload_directory(source, f"s3://{bucket}/datasets/{dataset}/")
+    else:
+        print(f"        {source} is no directory: no data set was staged", flush=True)
+
+
+def follow(engine: Engine, region: str, arn: str, progress: Progress) -> dict[str, Any]:
+    """Show progress until the execution ends; its description."""
+    client = engine.client("stepfunctions", region)
+    while True:
+        execution: dict[str, Any] = client.describe_execution(executionArn=arn)
+        progress.show(client.get_execution_history(executionArn=arn)["events"])
+        if execution["status"] != "RUNNING":
+            return execution
+        time.sleep(0.5)
+
+
+def tune(arguments: argparse.Namespace) -> None:
+    """Synthesize, deploy, execute, show, stop."""
+    given = execution_input(arguments)
+    quotas = Quotas.from_file(arguments.quotas)
+    run_id = f"tune-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    folder = RUNS / run_id
+    folder.mkdir(parents=True)
+    latest = RUNS / "latest"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(run_id)
+    print(f"Run {run_id}: synthesizing the CDK app, starting MLflow", flush=True)
+    with tracking_server(STORE) as server, running_engine(folder / "jobs", quotas) as engine:
+        synthesize(folder / "cdk.out", server.url)
+        deployment = engine.deploy(folder / "cdk.out")
+        bucket = deployment.outputs["BucketName"]
+        print(f"Deployed to the embedded AWS at {engine.endpoint_url}. Not emulated there:")
+        print(f"  {', '.join(engine.stood_in)} (kept, without effect);")
+        print("  IAM conditions, KMS encryption, CloudWatch, X-Ray, instance types, prices.", flush=True)
+        stage_inputs(given, arguments, bucket)
+        server.wait_until_ready()
+        execute(engine, deployment, run_id, given)
+
+
+def execute(engine: Engine, deployment: Deployment, run_id: str, given: dict[str, Any]) -> None:
+    """Start the execution, follow it to its end, fetch and print what it left."""
+    folder = RUNS / run_id
+    region = deployment.region
+    started = time.monotonic()
+    arn = engine.client("stepfunctions", region).start_execution(
+        stateMachineArn=deployment.outputs["TuneStateMachineArn"], name=run_id, input=json.dumps(given)
+    )["executionArn"]
+    try:
+        execution = follow(engine, region, arn, Progress(engine.jobs))
+    except KeyboardInterrupt:
+        engine.client("stepfunctions", region).stop_execution(executionArn=arn)
+        raise
+    seconds = time.monotonic() - started
+    orchestration = seconds - engine.jobs.busy_seconds
+    write_execution(folder, execution, orchestration)
+    fetch_results(deployment.outputs["BucketName"], run_id, folder)
+    if execution["status"] != "SUCCEEDED":
+        fail(execution.get("error") or execution["status"], execution.get("cause") or "no cause given", 1)
+    print_comparison(folder / "comparison.json")
+    print(f"Took {clock(seconds)}, of which orchestration {orchestration:.1f} s.")
+    print(f"Results: {folder}/ (report.html, comparison.json). Open them in MLflow: make mlflow", flush=True)
+
+
+def serve_mlflow() -> None:
+    """Replace this process by an MLflow server over all local runs."""
+    if not (STORE / "mlflow.db").is_file():
+        raise BadInput("there is no run to show yet; start one with `make local`")
+    port = free_port()
+    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C stops it)", flush=True)
+    os.execve(sys.executable, server_command(STORE, port), server_environment())  # noqa: S606
+
+
+def main() -> None:
+    """Turn every failure into one last line and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    arguments = parse_arguments()
+    try:
+        serve_mlflow() if arguments.command == "mlflow" else tune(arguments)
+    except (BadInput, BadQuotas) as error:
+        fail("InvalidInput", str(error), 2)
+    except (SynthesisFailed, TrackingServerFailed) as error:
+        fail(type(error).__name__, str(error), 1)
+    except KeyboardInterrupt:
+        fail("Interrupted", "the run was stopped; no process was left behind", 130)
+
+
+if __name__ == "__main__":
+    main()

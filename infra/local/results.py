@@ -1,0 +1,89 @@
+"""A local run's folder: what the execution left in S3 and in the job folders, where a person looks for it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.objects import NoSuchObjects, download_prefix
+
+
+def fetch_results(bucket: str, run_id: str, folder: Path) -> None:
+    """Copy data, predictions, scores and the comparison of `runs/<run_id>/` into `folder`.
+
+    A job's own output lies under `<stage>/<job name>/output/model/` in S3; here the job's name is left out.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        base = Path(scratch)
+        for stage in ("prepare", "predict", "scores", "compare"):
+            try:
+                download_prefix(f"s3://{bucket}/runs/{run_id}/{stage}/", base / stage)
+            except NoSuchObjects:
+                continue
+        _move_outputs(base / "prepare", folder / "data", skip="base_model")
+        _move_outputs(base / "compare", folder)
+        for variant in sorted((base / "predict").glob("*")):
+            _move_outputs(variant, folder / "predictions" / variant.name)
+        if (base / "scores").is_dir():
+            shutil.copytree(base / "scores", folder / "scores", dirs_exist_ok=True)
+
+
+def _move_outputs(stage: Path, target: Path, skip: str = "") -> None:
+    for output in stage.glob("*/output/model"):
+        target.mkdir(parents=True, exist_ok=True)
+        for path in sorted(output.iterdir()):
+            if path.name != skip:
+                shutil.move(path, target / path.name)
+
+
+def write_execution(folder: Path, execution: dict[str, Any], orchestration_seconds: float) -> None:
+    """Write execution.json: arn, status, error and cause, input and times."""
+    document = {
+        "arn": execution["executionArn"],
+        "status": execution["status"],
+        "error": execution.get("error"),
+        "cause": execution.get("cause"),
+        "name": execution["name"],
+        "input": json.loads(execution["input"]),
+        "output": json.loads(execution["output"]) if "output" in execution else None,
+        "started": execution["startDate"].isoformat(),
+        "stopped": execution["stopDate"].isoformat() if "stopDate" in execution else None,
+        "orchestration_seconds": round(orchestration_seconds, 1),
+    }
+    (folder / "execution.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def print_comparison(path: Path) -> None:
+    """Print one table a suite: a row a variant, its metrics with 95% intervals, its recall by decision."""
+    comparison = json.loads(path.read_text())
+    console = Console(width=118)
+    for suite, variants in comparison["suites"].items():
+        metrics = list(dict.fromkeys(name for result in variants.values() for name in result["metrics"]))
+        decisions = list(dict.fromkeys(name for result in variants.values() for name in result["recall"]))
+        table = Table(title=f"{suite} (95% intervals)", title_justify="left")
+        table.add_column("variant")
+        for name in metrics:
+            table.add_column(name, justify="right")
+        for name in decisions:
+            table.add_column(f"recall {name}", justify="right")
+        for variant, result in variants.items():
+            cells = [_with_interval(result["metrics"].get(name)) for name in metrics]
+            cells += [_plain(result["recall"].get(name)) for name in decisions]
+            table.add_row(variant, *cells)
+        console.print(table)
+
+
+def _with_interval(metric: dict[str, Any] | None) -> str:
+    if metric is None or metric["value"] is None:
+        return "—"
+    return f"{metric['value']:.3f} [{metric['low']:.2f}, {metric['high']:.2f}] n={metric['n']}"
+
+
+def _plain(metric: dict[str, Any] | None) -> str:
+    return "—" if metric is None or metric["value"] is None else f"{metric['value']:.2f} n={metric['n']}"
