@@ -1,0 +1,124 @@
+"""The three functions of the pipeline, each with what it alone may do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.access import list_prefixes, read_objects, training_jobs, use_key, write_objects
+from infra.acknowledgements import acknowledge_prefixes, acknowledge_resource
+from infra.functions import PipelineFunction
+from infra.settings import Settings
+from infra.storage import Storage
+
+_SCORE_READS = ("runs/*/prepare/", "runs/*/predict/")
+_SCORE_WRITES = ("runs/*/scores/",)
+
+
+class PipelineFunctions(Construct):
+    """PlanRun, CheckQuotas and ScorePredictions."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: Settings, storage: Storage, root: Path
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.plan_run = PipelineFunction(
+            self,
+            "PlanRun",
+            settings=settings,
+            root=root,
+            module="plan_run",
+            files=(
+                "lambdas/__init__.py",
+                "lambdas/plan_run.py",
+                "lambdas/costs.py",
+                "lambdas/inputs.py",
+                "lambdas/prices.json",
+            ),
+            environment={
+                "BUCKET_NAME": storage.bucket.bucket_name,
+                "DEFAULTS": json.dumps(_defaults(settings), sort_keys=True),
+                "RECIPES": json.dumps(_recipes(root)),
+                "INSTANCE_PRICES_USD": json.dumps(dict(settings.instance_prices_usd), sort_keys=True),
+            },
+            statements=[list_prefixes(storage, ["datasets/", "models/"])],
+            timeout=Duration.seconds(30),
+        )
+        self.check_quotas = PipelineFunction(
+            self,
+            "CheckQuotas",
+            settings=settings,
+            root=root,
+            module="check_quotas",
+            files=("lambdas/__init__.py", "lambdas/check_quotas.py", "lambdas/costs.py"),
+            environment={"VOLUME_KMS_KEY_ARN": storage.key.key_arn},
+            statements=_quota_statements(self),
+            timeout=Duration.seconds(60),
+        )
+        self.score_predictions = PipelineFunction(
+            self,
+            "ScorePredictions",
+            settings=settings,
+            root=root,
+            module="score_predictions",
+            files=(
+                "lambdas/__init__.py",
+                "lambdas/score_predictions.py",
+                "evaluation/__init__.py",
+                "evaluation/toolcalls/*.py",
+            ),
+            environment={},
+            statements=[
+                list_prefixes(storage, _SCORE_READS),
+                read_objects(storage, _SCORE_READS),
+                write_objects(storage, _SCORE_WRITES),
+                use_key(storage),
+            ],
+            timeout=Duration.minutes(5),
+            memory_mib=1769,  # one whole virtual CPU
+        )
+        acknowledge_prefixes(self.score_predictions.role, storage, [*_SCORE_READS, *_SCORE_WRITES])
+        acknowledge_resource(
+            self.check_quotas.role, "*", "Listing quotas and training jobs knows no resources."
+        )
+        acknowledge_resource(
+            self.check_quotas.role,
+            f"{training_jobs(self)}/*",
+            "Every running job counts against the quota, whoever started it.",
+        )
+
+
+def _defaults(settings: Settings) -> dict[str, object]:
+    return {
+        "base_model": settings.base_model,
+        "recipe": settings.recipe,
+        "instances": {kind: list(types) for kind, types in settings.instances.items()},
+        "max_runtime_minutes": dict(settings.max_runtime_minutes),
+        "use_spot": settings.use_spot,
+        "budget_usd": settings.budget_usd,
+    }
+
+
+def _recipes(root: Path) -> dict[str, list[str]]:
+    folder = root / "training" / "recipes"
+    return {stage: sorted(path.stem for path in (folder / stage).glob("*.yaml")) for stage in ("sft", "dpo")}
+
+
+def _quota_statements(scope: Construct) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            actions=[
+                "servicequotas:ListServiceQuotas",
+                "servicequotas:ListAWSDefaultServiceQuotas",
+                "sagemaker:ListTrainingJobs",
+            ],
+            resources=["*"],
+        ),
+        iam.PolicyStatement(
+            actions=["sagemaker:DescribeTrainingJob"], resources=[f"{training_jobs(scope)}/*"]
+        ),
+    ]

@@ -1,0 +1,206 @@
+"""The `tune` state machine: plan, check, prepare, train and predict beside one another, score, compare."""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra import jobs
+from infra.access import JOB_NAME_PREFIX, training_jobs
+from infra.acknowledgements import acknowledge_resource
+from infra.failures import branch_failed, explain_failure
+from infra.functions import PipelineFunction, retention
+from infra.jobs import JobPlatform, JobStep
+from infra.pipeline_functions import PipelineFunctions
+from infra.settings import Settings
+from infra.tasks import function_task, job_task
+
+
+class TuneWorkflow(Construct):
+    """Fine-tune a model on tool calls and compare the variants.
+
+    Input: the execution input (see PlanRun). Output: the plan that PlanRun made of it, job names and URIs
+    included. Errors: each ends in a Fail state with the first error's name and a cause in words.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        functions: PipelineFunctions,
+        platform: JobPlatform,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._functions = functions
+        self._platform = platform
+        stage = settings.stage
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            # Names below this prefix spare the resource policy of log delivery, which has a size limit.
+            log_group_name=f"/aws/vendedlogs/states/toolwright-{stage}-tune",
+            retention=retention(settings.log_retention_days),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            description="What the tune state machine may start",
+            inline_policies={"Steps": iam.PolicyDocument(statements=self._statements())},
+        )
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            definition_body=sfn.DefinitionBody.from_chainable(self._definition()),
+            role=role,
+            tracing_enabled=True,
+            # Every transition, so that a run can be followed; never the data, which may hold private rows.
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
+        )
+
+        acknowledge_resource(
+            role, f"{training_jobs(self)}/{JOB_NAME_PREFIX}*", "PlanRun names the jobs; all names start so."
+        )
+        acknowledge_resource(role, "*", "Log delivery and X-Ray know no resources.")
+
+    def _definition(self) -> sfn.IChainable:
+        failure = explain_failure(self)
+        plan = function_task(
+            self,
+            "PlanRun",
+            self._functions.plan_run,
+            payload={
+                "execution_name.$": "$$.Execution.Name",
+                "execution_arn.$": "$$.Execution.Id",
+                "input.$": "$",
+            },
+            output_path="$.Payload",
+            on_failure=failure,
+        )
+        check = function_task(
+            self,
+            "CheckQuotas",
+            self._functions.check_quotas,
+            payload="$",
+            output_path="$.Payload",
+            on_failure=failure,
+        )
+        return (
+            sfn.Chain.start(plan)
+            .next(check)
+            .next(self._job(jobs.PREPARE, failure))
+            .next(self._tune_and_predict(failure))
+            .next(self._score_variants(failure))
+            .next(self._job(jobs.COMPARE, failure))
+            .next(sfn.Succeed(self, "Tuned"))
+        )
+
+    def _job(self, step: JobStep, on_failure: sfn.State) -> sfn.Chain:
+        return job_task(self, step, self._platform, on_failure=on_failure)
+
+    def _tune_and_predict(self, on_failure: sfn.State) -> sfn.Parallel:
+        """Return the critical path (SFT, then DPO on it) with the base's prediction and DPO alone beside it."""
+        parallel = sfn.Parallel(self, "TuneAndPredict", result_path=sfn.JsonPath.DISCARD)
+        parallel.branch(self._sft_branch(), self._base_branch(), self._dpo_branch())
+        parallel.add_catch(on_failure)
+        return parallel
+
+    def _sft_branch(self) -> sfn.IChainable:
+        failed = branch_failed(self, "SftBranchFailed")
+        after = sfn.Parallel(self, "AfterSft", result_path=sfn.JsonPath.DISCARD)
+        after.branch(self._sft_dpo_branch(), self._sft_prediction_branch())
+        after.add_catch(failed)
+        return self._wanted("Sft", "$.train.sft", self._job(jobs.TRAIN_SFT, failed).next(after))
+
+    def _sft_dpo_branch(self) -> sfn.IChainable:
+        failed = branch_failed(self, "SftDpoBranchFailed")
+        steps = self._job(jobs.TRAIN_SFT_DPO, failed).next(self._job(jobs.PREDICT_SFT_DPO, failed))
+        return self._wanted("SftDpo", "$.train.sft_dpo", steps)
+
+    def _sft_prediction_branch(self) -> sfn.IChainable:
+        failed = branch_failed(self, "SftPredictionBranchFailed")
+        return self._wanted("SftPrediction", "$.variants.sft", self._job(jobs.PREDICT_SFT, failed))
+
+    def _base_branch(self) -> sfn.IChainable:
+        failed = branch_failed(self, "BaseBranchFailed")
+        return self._wanted("BasePrediction", "$.variants.base", self._job(jobs.PREDICT_BASE, failed))
+
+    def _dpo_branch(self) -> sfn.IChainable:
+        failed = branch_failed(self, "DpoBranchFailed")
+        steps = self._job(jobs.TRAIN_DPO, failed).next(self._job(jobs.PREDICT_DPO, failed))
+        return self._wanted("Dpo", "$.train.dpo", steps)
+
+    def _wanted(self, what: str, path: str, steps: sfn.Chain) -> sfn.IChainable:
+        """Return a branch that takes `steps` where the plan says so at `path`, and else ends at once."""
+        done = sfn.Succeed(self, f"{what}Done")
+        return (
+            sfn.Choice(self, f"Wants{what}")
+            .when(sfn.Condition.boolean_equals(path, True), steps.next(done))
+            .otherwise(done)
+        )
+
+    def _score_variants(self, on_failure: sfn.State) -> sfn.Map:
+        score = function_task(
+            self,
+            "ScorePredictions",
+            self._functions.score_predictions,
+            payload="$",
+            output_path="$.Payload",
+            on_failure=branch_failed(self, "ScoringFailed"),
+        )
+        variants = sfn.Map(
+            self,
+            "ScoreVariants",
+            items_path="$.scoring",
+            item_selector={
+                "run_id.$": "$.run_id",
+                "bucket.$": "$.bucket",
+                "data_uri.$": "$.data_uri",
+                "variant.$": "$$.Map.Item.Value.variant",
+                "predictions_uri.$": "$$.Map.Item.Value.predictions_uri",
+                "scores_uri.$": "$$.Map.Item.Value.scores_uri",
+            },
+            max_concurrency=4,
+            result_path=sfn.JsonPath.DISCARD,
+        )
+        variants.item_processor(score)
+        variants.add_catch(on_failure)
+        return variants
+
+    def _statements(self) -> list[iam.PolicyStatement]:
+        stack = Stack.of(self)
+        called = [self._functions.plan_run, self._functions.check_quotas, self._functions.score_predictions]
+        rule = "StepFunctionsGetEventsForSageMakerTrainingJobsRule"
+        return [
+            _invoke(called),
+            iam.PolicyStatement(
+                actions=[
+                    "sagemaker:CreateTrainingJob",
+                    "sagemaker:DescribeTrainingJob",
+                    "sagemaker:StopTrainingJob",
+                    "sagemaker:AddTags",
+                    "sagemaker:ListTags",
+                ],
+                resources=[f"{training_jobs(self)}/{JOB_NAME_PREFIX}*"],
+            ),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=list(self._platform.role_arns.values()),
+                conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+            ),
+            iam.PolicyStatement(
+                actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+                resources=[f"arn:{stack.partition}:events:{stack.region}:{stack.account}:rule/{rule}"],
+            ),
+        ]
+
+
+def _invoke(functions: list[PipelineFunction]) -> iam.PolicyStatement:
+    arns = [function.function.function_arn for function in functions]
+    return iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=arns)
