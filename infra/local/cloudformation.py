@@ -8,6 +8,7 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
+from moto.kms.models import Key
 from moto.stepfunctions import models as stepfunctions_models
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -60,6 +61,26 @@ def _stand_in_class(resource_type: str) -> type[CloudFormationModel]:
     return StandIn
 
 
+_create_resource = parsing.parse_and_create_resource
+_create_key = Key.create_from_cloudformation_json.__func__
+
+
+def _naming_what_failed(logical_id: str, *arguments: Any, **named: Any) -> Any:
+    """A KeyError inside a resource would read as "undefined resource" at whatever refers to it."""
+    try:
+        return _create_resource(logical_id, *arguments, **named)
+    except KeyError as error:
+        raise ValidationError(message=f"{logical_id} could not be created: KeyError {error}") from error
+
+
+def _key_from_template(cls: type[Key], name: str, cloudformation_json: Any, *where: str, **named: Any) -> Any:
+    """KMS spells tags TagKey and TagValue in its API and Key and Value in templates; moto reads only the first."""
+    properties = cloudformation_json["Properties"]
+    tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties.get("Tags", [])]
+    changed = {**cloudformation_json, "Properties": {**properties, "Tags": tags}}
+    return _create_key(cls, name, changed, *where, **named)
+
+
 def install() -> None:
     """Patch moto's template parser; what it stands in for is collected in `stood_in`."""
     stood_in.clear()
@@ -78,5 +99,7 @@ def install() -> None:
         return classes.setdefault(resource_type, _stand_in_class(resource_type))
 
     parsing.resource_class_from_type = resource_class_from_type
+    parsing.parse_and_create_resource = _naming_what_failed
+    Key.create_from_cloudformation_json = classmethod(_key_from_template)
     # moto creates state machines from templates in a back end that cannot run them; the API reads the other.
     stepfunctions_models.stepfunctions_backends = stepfunctions_parser_backends

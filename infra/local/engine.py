@@ -72,7 +72,7 @@ def running_engine(
     `jobs_folder` receives `<job>/{log,status.json}`. Memory starts empty: each engine is a new account.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    logging.getLogger("moto").setLevel(logging.ERROR)
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     slots = slots or default_slots()
