@@ -73,8 +73,8 @@ def _naming_what_failed(logical_id: str, *arguments: Any, **named: Any) -> Any:
         raise ValidationError(message=f"{logical_id} could not be created: KeyError {error}") from error
 
 
-def _key_from_template(cls: type[Key], name: str, cloudformation_json: Any, *where: str, **named: Any) -> Any:
-    """KMS spells tags TagKey and TagValue in its API and Key and Value in templates; moto reads only the first."""
+def _key_from_template(cls: Any, /, name: str, cloudformation_json: Any, *where: str, **named: Any) -> Any:
+    """Templates spell a tag Key and Value where KMS's API says TagKey and TagValue; moto reads the latter."""
     properties = cloudformation_json["Properties"]
     tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties.get("Tags", [])]
     changed = {**cloudformation_json, "Properties": {**properties, "Tags": tags}}
