@@ -1,0 +1,128 @@
+"""The canonical row: what every reader makes, and all that training and evaluation read.
+
+`tools`, `arguments` and `allowed` are JSON strings because Arrow merges nested schemas silently: as objects,
+one row's tool would gain another row's parameters in the training text.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Decision = Literal["tool_call", "request_for_info", "cannot_answer", "direct"]
+Purpose = Literal["sft", "preference", "test"]
+Message = Mapping[str, Any]
+
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+
+
+class RowError(Exception):
+    """A row that cannot be used: the field at fault, why, and how to mend it."""
+
+    def __init__(self, field: str, reason: str, mend: str) -> None:
+        super().__init__(f"{field}: {reason} ({mend})")
+        self.field = field
+        self.reason = reason
+        self.mend = mend
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A line of `rejected.jsonl`; `line` counts from 1."""
+
+    file: str
+    line: int
+    field: str
+    reason: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a right answer is: the decision, and the calls or the text that make it.
+
+    `calls`: `{name, arguments}` with `arguments` a JSON string. `allowed`: JSON string of BFCL's
+    possible_answer list, or None where `calls` is all there is.
+    """
+
+    decision: Decision
+    calls: tuple[Mapping[str, str], ...] = ()
+    allowed: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of any purpose; absent parts are None and are not written.
+
+    `messages` ends with the gold assistant message in an SFT row, and with the turn to answer in the others.
+    `answers`: When2Call's four texts by decision. `chosen` and `rejected`: one assistant message each.
+    """
+
+    id: str
+    source: str
+    tools: str
+    messages: tuple[Message, ...]
+    expected: Expected
+    answers: Mapping[str, str] | None = None
+    chosen: tuple[Message, ...] | None = None
+    rejected: tuple[Message, ...] | None = None
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the row is for, seen from what it holds."""
+        if self.chosen is not None:
+            return "preference"
+        return "sft" if self.messages[-1]["role"] == "assistant" else "test"
+
+    @property
+    def question(self) -> str:
+        """The last user turn: what the model is asked."""
+        turns = [message["content"] for message in self.messages if message["role"] == "user"]
+        return str(turns[-1])
+
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names offered, in order."""
+        return tuple(tool["name"] for tool in json.loads(self.tools))
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as it is written, keys in a fixed order."""
+        optional = {"answers": self.answers, "chosen": self.chosen, "rejected": self.rejected}
+        return {
+            "id": self.id,
+            "source": self.source,
+            "tools": self.tools,
+            "messages": list(self.messages),
+            "expected": asdict(self.expected),
+            **{key: value for key, value in optional.items() if value is not None},
+        }
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that the model and the grader see, so of all but the id and the source."""
+        content = {key: value for key, value in self.to_json().items() if key not in ("id", "source")}
+        return hashlib.sha256(write_json(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_json(value: object, *, sort_keys: bool = False) -> str:
+    """One line of JSON that is valid everywhere: no NaN, no unpaired surrogate, UTF-8 as it is.
+
+    Raises ValueError (UnicodeEncodeError among them) for what cannot be written so.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys)
+    text.encode("utf-8")
+    return text
+
+
+def read_json(text: str) -> Any:
+    """Parse JSON as the standard has it: `NaN` and `Infinity` are errors. Raises ValueError."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
