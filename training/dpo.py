@@ -1,0 +1,78 @@
+"""Direct preference optimisation: ``python -m training.dpo RECIPE [--model DIR] [--train FILE] [--out DIR]``.
+
+The reference is the model that training starts from: with LoRA the adapter switched off, else a second copy.
+
+Any field of the recipe can be changed with ``--field value``. Defaults are the container's paths. Writes
+``model/``, for LoRA ``adapter/``, ``metrics.jsonl`` and ``training.json``; resumes from its checkpoints.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from trl import DPOConfig
+
+from data.template import load_tokenizer
+from jobs.container import read_environment
+from jobs.doors import run_door
+from jobs.tracking import child_run
+from training.arguments import parse_arguments
+from training.checkpoints import fingerprint_run
+from training.processes import use_every_gpu
+from training.recipe import build_config, build_lora, load_recipe
+from training.reporting import ReportingCallback
+from training.results import Summary, is_finished, save_result
+from training.tokenization import tokenize_preference_rows
+from training.trainers import PreferenceTrainer, score_completions_alone
+
+
+def main(argv: Sequence[str]) -> None:
+    """Move a model towards the chosen answers of ``train_pref.jsonl`` and away from the rejected."""
+    started = time.monotonic()
+    job = parse_arguments(argv, "Direct preference optimisation", "train_pref.jsonl")
+    recipe = load_recipe(job.recipe, DPOConfig, job.overrides)
+    made_from = fingerprint_run(recipe.hash, job.train, job.model)
+    if is_finished(job.out, made_from):
+        print(f"{job.out}: this training is finished; nothing to do")
+        return
+    use_every_gpu("training.dpo", argv)
+
+    config = build_config(recipe, job.checkpoints)
+    tokenizer = load_tokenizer(job.model, recipe.chat_template)
+    rows = tokenize_preference_rows(job.train, tokenizer, recipe.tool_call_format, config.max_length)
+
+    variant = read_environment().variant or "dpo"
+    with child_run(
+        f"train {variant}", job.train.parent, {"recipe_hash": recipe.hash}, recipe.all_fields
+    ) as run:
+        run.log_artifact(job.recipe)
+        run.log_dataset(job.train, name=job.train.name, context="training")
+        run.log_metrics({"rows": len(rows.dataset), "rows_dropped_as_too_long": rows.dropped})
+        score_completions_alone()
+        trainer = PreferenceTrainer(
+            model=str(job.model),
+            args=config,
+            train_dataset=rows.dataset,
+            processing_class=tokenizer,
+            peft_config=build_lora(recipe),
+            callbacks=[ReportingCallback(job.out / "metrics.jsonl", run)],
+        )
+        trainer.train_or_resume(made_from)
+        summary = Summary(
+            stage="dpo",
+            recipe=job.recipe.name,
+            recipe_hash=recipe.hash,
+            made_from=made_from,
+            steps=trainer.state.global_step,
+            rows=len(rows.dataset),
+            rows_dropped=rows.dropped,
+            seconds=round(time.monotonic() - started, 1),
+        )
+        save_result(job.out, trainer, job.model, summary)
+        run.log_artifact(job.out / "training.json")
+
+
+if __name__ == "__main__":
+    run_door(lambda: main(sys.argv[1:]))
