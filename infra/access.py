@@ -142,9 +142,7 @@ class JobRoles(Construct):
         )
         for arn in settings.data_source_arns if kind == "prepare" else ():
             if "*" in arn:
-                acknowledge_resource(
-                    role, arn, "Data sources are named by the settings, which may use wildcards."
-                )
+                acknowledge_resource(role, arn, "The settings name this data source with a wildcard.")
         return role
 
 
@@ -171,7 +169,8 @@ def _platform_statements(
 ) -> list[iam.PolicyStatement]:
     stack = Stack.of(scope)
     log_group = _log_group(scope)
-    image = f"arn:{stack.partition}:ecr:{stack.region}:{image_account(settings.region)}:repository/{IMAGE_REPOSITORY}"
+    owner = image_account(settings.region)
+    image = f"arn:{stack.partition}:ecr:{stack.region}:{owner}:repository/{IMAGE_REPOSITORY}"
     return [
         iam.PolicyStatement(
             actions=[

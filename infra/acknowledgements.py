@@ -11,7 +11,7 @@ from infra.storage import Storage
 
 
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
-    """Acknowledge on `construct` each AwsSolutions finding of `reasons` (finding → the reason it is meant)."""
+    """Acknowledge on `construct` each AwsSolutions finding of `reasons` (finding → why)."""
     rules = [cdk.Acknowledgment(id=f"AwsSolutions::{id_}", reason=why) for id_, why in reasons.items()]
     cdk.Validations.of(construct).acknowledge(*rules)
 
@@ -22,8 +22,8 @@ def acknowledge_prefixes(construct: IConstruct, storage: Storage, prefixes: Iter
     acknowledge(
         construct,
         {
-            f"AwsSolutions-IAM5[Resource::{bucket}/{prefix}*]": f"Which objects lie below {prefix} is known only "
-            "when a run has written them; the prefix is the narrowest bound there is."
+            f"AwsSolutions-IAM5[Resource::{bucket}/{prefix}*]": f"Only a run knows which objects lie below "
+            f"{prefix}; the prefix is the narrowest bound there is."
             for prefix in prefixes
         },
     )
@@ -41,7 +41,5 @@ def _bucket_arn_text(construct: IConstruct, storage: Storage) -> str:
     """Return the bucket's ARN as the checks print it: by logical id, from another stack by its export."""
     home, here = cdk.Stack.of(storage), cdk.Stack.of(construct)
     if home is here:
-        resource = storage.bucket.node.default_child
-        assert isinstance(resource, cdk.CfnElement)
-        return f"<{home.get_logical_id(resource)}.Arn>"
+        return f"<{home.resolve(storage.bucket.bucket_arn)['Fn::GetAtt'][0]}.Arn>"
     return str(here.resolve(home.export_value(storage.bucket.bucket_arn))["Fn::ImportValue"])

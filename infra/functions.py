@@ -77,9 +77,7 @@ class PipelineFunction(Construct):
         )
         acknowledge(
             self.function,
-            {
-                "AwsSolutions-L1": "Python 3.13 as in the job containers, so that one grader judges alike in both."
-            },
+            {"AwsSolutions-L1": "Python 3.13 as in the job containers, so that both grade alike."},
         )
 
 

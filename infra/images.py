@@ -6,7 +6,7 @@ from sagemaker.core import image_uris
 
 IMAGE_REPOSITORY = "pytorch-training"
 _VERSION = "2.10.0"
-_PYTHON = "py313"
+PYTHON_VERSION = "3.13"
 
 
 def training_image(region: str, *, gpu: bool) -> str:
@@ -17,7 +17,7 @@ def training_image(region: str, *, gpu: bool) -> str:
         framework="pytorch",
         region=region,
         version=_VERSION,
-        py_version=_PYTHON,
+        py_version=f"py{PYTHON_VERSION.replace('.', '')}",
         instance_type=instance_type,
         image_scope="training",
     )

@@ -16,14 +16,14 @@ from infra.images import training_image
 from infra.settings import Settings
 
 EXPERIMENT_NAME = "toolwright"
-CODE_FILES = tuple(
-    f"{folder}/**/*.{ending}"
-    for folder in ("data", "training", "evaluation", "jobs")
-    for ending in ("py", "yaml", "jinja")
-) + ("training/requirements.txt",)
+CODE_FOLDERS = ("data", "training", "evaluation", "jobs")
+CODE_FILES = (
+    *(f"{folder}/**/*.{ending}" for folder in CODE_FOLDERS for ending in ("py", "yaml", "jinja")),
+    "training/requirements.txt",
+)
 
 # One entry may have 256 characters and no line break. Everything is found by environment variable first, so
-# that the same line runs where /opt/ml cannot be made. With a wheels channel nothing is asked of the internet.
+# that the same line runs where /opt/ml cannot be made. A wheels channel spares the internet.
 _SETUP = (
     "i=/opt/ml/input/data;c=${SM_CODE_DIR:-/opt/ml/code};w=${SM_CHANNEL_WHEELS:-$i/wheels};"
     "python -m zipfile -e ${SM_CHANNEL_CODE:-$i/code}/*.zip $c;cd $c;"

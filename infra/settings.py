@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 STAGES = ("local", "dev", "prod")
 JOB_KINDS = ("prepare", "train", "predict", "compare")
@@ -22,10 +23,6 @@ _CDK_KEY_PREFIXES = ("@", "aws:", "aws-cdk:", "cdk:")
 
 class SettingsError(ValueError):
     """A setting that is unknown or has no legal value."""
-
-
-def _frozen(**values: object) -> Mapping[str, object]:
-    return MappingProxyType(values)
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,8 @@ def read_settings(context: Mapping[str, object]) -> Settings:
         raise SettingsError(f"stage: {stage!r} is no stage; it is one of {', '.join(STAGES)}")
     _check_keys("a top-level context key", own, extra=("stage", *STAGES))
     values = {**blocks[stage], **own}
-    return Settings(stage=stage, **{key: _READERS[key](key, value) for key, value in values.items()})
+    read: dict[str, Any] = {key: _READERS[key](key, value) for key, value in values.items()}
+    return Settings(stage=stage, **read)
 
 
 def _block(name: str, value: object) -> Mapping[str, object]:

@@ -44,7 +44,7 @@ class Storage(Construct):
         bucket = s3.Bucket(
             self,
             "AccessLogBucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,  # log delivery cannot write under a customer-managed key
+            encryption=s3.BucketEncryption.S3_MANAGED,  # log delivery knows no key of ours
             enforce_ssl=True,
             minimum_tls_version=1.2,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,

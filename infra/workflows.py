@@ -105,7 +105,7 @@ class TuneWorkflow(Construct):
         return job_task(self, step, self._platform, on_failure=on_failure)
 
     def _tune_and_predict(self, on_failure: sfn.State) -> sfn.Parallel:
-        """Return the critical path (SFT, then DPO on it) with the base's prediction and DPO alone beside it."""
+        """Return the critical path (SFT, then DPO on it), with the base and DPO alone beside it."""
         parallel = sfn.Parallel(self, "TuneAndPredict", result_path=sfn.JsonPath.DISCARD)
         parallel.branch(self._sft_branch(), self._base_branch(), self._dpo_branch())
         parallel.add_catch(on_failure)
