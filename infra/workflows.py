@@ -12,11 +12,28 @@ from infra import jobs
 from infra.access import JOB_NAME_PREFIX, training_jobs
 from infra.acknowledgements import acknowledge_resource
 from infra.failures import branch_failed, explain_failure
-from infra.functions import PipelineFunction, retention
+from infra.functions import PipelineFunction, drop_redundant_dependencies, retention
 from infra.jobs import JobPlatform, JobStep
 from infra.pipeline_functions import PipelineFunctions
 from infra.settings import Settings
 from infra.tasks import function_task, job_task
+
+_LOG_DELIVERY = (
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+)
+_TRACING = (
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+)
 
 
 class TuneWorkflow(Construct):
@@ -58,12 +75,14 @@ class TuneWorkflow(Construct):
             self,
             "StateMachine",
             definition_body=sfn.DefinitionBody.from_chainable(self._definition()),
-            role=role,
+            # All that the role may do stands above; CDK shall add nothing to it.
+            role=role.without_policy_updates(),
             tracing_enabled=True,
             # Every transition, so that a run can be followed; never the data, which may hold private rows.
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
         )
 
+        drop_redundant_dependencies(self.state_machine)
         acknowledge_resource(
             role, f"{training_jobs(self)}/{JOB_NAME_PREFIX}*", "PlanRun names the jobs; all names start so."
         )
@@ -198,6 +217,7 @@ class TuneWorkflow(Construct):
                 actions=["events:PutTargets", "events:PutRule", "events:DescribeRule"],
                 resources=[f"arn:{stack.partition}:events:{stack.region}:{stack.account}:rule/{rule}"],
             ),
+            iam.PolicyStatement(actions=[*_LOG_DELIVERY, *_TRACING], resources=["*"]),
         ]
 
 
