@@ -1,0 +1,29 @@
+"""The one judge of tool calls: parse a completion, match it with the gold, score it, reward it.
+
+Standard library only and without I/O, so that the same code filters data, rewards training, scores
+evaluations in a Lambda function and gates promotion.
+"""
+
+from evaluation.toolcalls.choices import score_choices
+from evaluation.toolcalls.completion import Call, Completion, ParseError
+from evaluation.toolcalls.parse import FORMATS, format_of_template, parse_completion
+from evaluation.toolcalls.rewards import reward
+from evaluation.toolcalls.score import DECISIONS, REASONS, Score, score_completion
+from evaluation.toolcalls.suite import SuiteScores, score_suite
+
+__all__ = [
+    "DECISIONS",
+    "FORMATS",
+    "REASONS",
+    "Call",
+    "Completion",
+    "ParseError",
+    "Score",
+    "SuiteScores",
+    "format_of_template",
+    "parse_completion",
+    "reward",
+    "score_choices",
+    "score_completion",
+    "score_suite",
+]

@@ -1,0 +1,124 @@
+"""What a canonical row expects, read once: the decision, and the calls with all their accepted values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.toolcalls.decision import DECISIONS
+
+Row = Mapping[str, Any]
+Parameters = Mapping[str, Any]
+
+
+class BadRow(ValueError):
+    """A row that cannot be graded; its text names the field."""
+
+
+@dataclass(frozen=True)
+class GoldCall:
+    """One expected call.
+
+    `accepted`: the accepted values of each argument. `optional`: arguments that may be left out.
+    `has_alternatives`: objects within the values hold a list of accepted values per key, as BFCL's
+    possible_answer writes them.
+    """
+
+    name: str
+    accepted: Mapping[str, tuple[Any, ...]]
+    optional: frozenset[str] = frozenset()
+    has_alternatives: bool = False
+
+
+@dataclass(frozen=True)
+class Gold:
+    """What a row expects.
+
+    `any_text`: a row that declines without a text for it only forbids calls, whatever is said instead. That
+    is BFCL's irrelevance, whose questions may well have a plain answer.
+    """
+
+    decision: str
+    calls: tuple[GoldCall, ...]
+    ordered: bool
+    any_text: bool
+    tools: Mapping[str, Parameters]
+
+
+def gold_of(row: Row) -> Gold:
+    """Read `expected` and `tools` of a canonical row.
+
+    `expected.allowed` (a possible_answer list) is preferred to `expected.calls`, which is one answer of
+    several. Raises BadRow naming the field.
+    """
+    expected = row.get("expected")
+    if not isinstance(expected, Mapping) or expected.get("decision") not in DECISIONS:
+        raise BadRow(f"'expected.decision' must be one of {', '.join(DECISIONS)}")
+    allowed = _decode(expected.get("allowed"), "expected.allowed")
+    calls = _from_allowed(allowed) if allowed else _from_calls(expected.get("calls"))
+    if (expected["decision"] == "tool_call") != bool(calls):
+        raise BadRow("'expected.calls' must hold calls where the decision is tool_call, and only there")
+    return Gold(
+        decision=expected["decision"],
+        calls=calls,
+        ordered=expected.get("ordered") is True,
+        any_text=expected["decision"] == "cannot_answer"
+        and expected.get("text") is None
+        and "answers" not in row,
+        tools=_parameters_by_name(row),
+    )
+
+
+def _from_allowed(allowed: Any) -> tuple[GoldCall, ...]:
+    if not isinstance(allowed, list):
+        raise BadRow("'expected.allowed' is not a list")
+    return tuple(_from_possible_answer(entry) for entry in allowed)
+
+
+def _from_possible_answer(entry: Any) -> GoldCall:
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        raise BadRow("'expected.allowed' holds an entry that is not {tool: {argument: [values]}}")
+    ((name, arguments),) = entry.items()
+    if not isinstance(arguments, Mapping):
+        raise BadRow(f"'expected.allowed': the arguments of {name} are not an object")
+    accepted = {key: tuple(v) if isinstance(v, list) else (v,) for key, v in arguments.items()}
+    optional = frozenset(key for key, values in accepted.items() if "" in values)
+    return GoldCall(name, accepted, optional, has_alternatives=True)
+
+
+def _from_calls(calls: Any) -> tuple[GoldCall, ...]:
+    if not isinstance(calls or [], list):
+        raise BadRow("'expected.calls' is not a list")
+    return tuple(_from_call(call) for call in calls or [])
+
+
+def _from_call(call: Any) -> GoldCall:
+    if not isinstance(call, Mapping) or not isinstance(call.get("name"), str):
+        raise BadRow("'expected.calls' holds an entry that is not {name, arguments}")
+    arguments = _decode(call.get("arguments") or "{}", "expected.calls.arguments")
+    if not isinstance(arguments, Mapping):
+        raise BadRow(f"'expected.calls': the arguments of {call['name']} are not an object")
+    return GoldCall(call["name"], {key: (value,) for key, value in arguments.items()})
+
+
+def _parameters_by_name(row: Row) -> dict[str, Parameters]:
+    tools = _decode(row.get("tools") or "[]", "tools")
+    if not isinstance(tools, list):
+        raise BadRow("'tools' is not a list")
+    named = [tool for tool in tools if isinstance(tool, Mapping) and isinstance(tool.get("name"), str)]
+    return {tool["name"]: _object(tool.get("parameters")) for tool in named}
+
+
+def _object(value: Any) -> Parameters:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _decode(value: Any, field: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise BadRow(f"'{field}' is not JSON: {error}") from None

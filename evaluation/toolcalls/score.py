@@ -1,0 +1,202 @@
+"""Score one completion against its row: a value in [0, 1], one reason out of a closed list, and parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from evaluation.toolcalls.assignment import best_assignment
+from evaluation.toolcalls.completion import Call, Completion
+from evaluation.toolcalls.decision import DECISIONS, MALFORMED, decision_of
+from evaluation.toolcalls.gold import BadRow, Gold, Row, gold_of
+from evaluation.toolcalls.match import Fit, fit_of
+from evaluation.toolcalls.schema import fits_parameters
+from evaluation.toolcalls.values import DEFAULT_RULES, Rules
+
+__all__ = ["DECISIONS", "DEFAULT_WEIGHTS", "REASONS", "Score", "decision_reason", "score_completion"]
+
+REASONS = (
+    "correct",
+    "wrong_tool",
+    "invented_tool",
+    "missing_call",
+    "extra_call",
+    "duplicate_call",
+    "wrong_order",
+    "missing_argument",
+    "extra_argument",
+    "wrong_value",
+    "wrong_type",
+    "schema_violation",
+    "malformed_call",
+    "call_when_should_ask",
+    "call_when_should_decline",
+    "ask_when_should_call",
+    "decline_when_should_call",
+    "ask_when_should_decline",
+    "decline_when_should_ask",
+    "answer_when_should_not",
+)
+
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {"decision": 1.0, "tool": 3.0, "order": 1.0, "arguments": 2.0, "values": 3.0, "schema": 1.0}
+)
+# A score of 1 means correct and nothing else, however the parts round.
+HIGHEST_PARTIAL_VALUE = 0.99
+
+# By (expected, taken). The closed list has no reason for a wrong text where the row expects a plain answer:
+# `…_when_should_call` says there that the model held back when it should have acted.
+_DECISION_REASONS = {
+    ("tool_call", "request_for_info"): "ask_when_should_call",
+    ("tool_call", "cannot_answer"): "decline_when_should_call",
+    ("tool_call", "direct"): "missing_call",
+    ("request_for_info", "tool_call"): "call_when_should_ask",
+    ("request_for_info", "cannot_answer"): "decline_when_should_ask",
+    ("request_for_info", "direct"): "answer_when_should_not",
+    ("cannot_answer", "tool_call"): "call_when_should_decline",
+    ("cannot_answer", "request_for_info"): "ask_when_should_decline",
+    ("cannot_answer", "direct"): "answer_when_should_not",
+    ("direct", "tool_call"): "extra_call",
+    ("direct", "request_for_info"): "ask_when_should_call",
+    ("direct", "cannot_answer"): "decline_when_should_call",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """The grade of one completion.
+
+    `value`: in [0, 1], 1.0 exactly if correct; None if unscored, which is never counted as zero, and
+    `error` then says why. `reason`: one of REASONS. `parts`: each in [0, 1] (decision, tool, order,
+    arguments, values, schema; acc and acc_norm for multiple choice). `decision`: the one the model took, or
+    `malformed_call`.
+    """
+
+    value: float | None
+    reason: str | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    decision: str | None = None
+    error: str | None = None
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether the completion is right in every respect."""
+        return self.value == 1.0
+
+
+def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT_RULES) -> Score:
+    """Grade a parsed completion against a canonical row; a row that cannot be graded is unscored."""
+    try:
+        gold = gold_of(row)
+    except BadRow as error:
+        return Score(None, error=f"the row cannot be graded: {error}")
+    decision = decision_of(completion)
+    if decision == MALFORMED:
+        return Score(0.0, "malformed_call", {"decision": 0.0}, decision)
+    if gold.any_text and decision != "tool_call":
+        return Score(1.0, "correct", {"decision": 1.0}, decision)
+    if decision != gold.decision:
+        return Score(0.0, decision_reason(gold.decision, decision), {"decision": 0.0}, decision)
+    if decision != "tool_call":
+        return Score(1.0, "correct", {"decision": 1.0}, decision)
+    return _score_calls(completion.calls, gold, rules)
+
+
+def decision_reason(expected: str, taken: str) -> str:
+    """The reason for having taken one decision where another was expected."""
+    return "correct" if expected == taken else _DECISION_REASONS[expected, taken]
+
+
+def weighted_value(parts: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Average the parts that a row has, by weight; 0.0 where none of them has a weight."""
+    total = sum(weights.get(name, 0.0) for name in parts)
+    return sum(weights.get(name, 0.0) * part for name, part in parts.items()) / total if total else 0.0
+
+
+def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
+    fits = [[fit_of(call, one, gold.tools.get(call.name, {}), rules) for call in calls] for one in gold.calls]
+    assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
+    pairs = [fits[number][at] for number, at in enumerate(assignment) if at is not None]
+    parts = _parts(calls, gold, pairs, assignment)
+    reason = _reason(calls, gold, pairs, assignment)
+    if reason == "correct":
+        return Score(1.0, reason, parts, "tool_call")
+    value = min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE)
+    return Score(value, reason, parts, "tool_call")
+
+
+def _parts(
+    calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]
+) -> dict[str, float]:
+    most = max(len(calls), len(gold.calls))
+    valid = sum(
+        call.name in gold.tools and fits_parameters(gold.tools[call.name], call.arguments) for call in calls
+    )
+    parts = {
+        "decision": 1.0,
+        "tool": sum(_shared_names(calls, gold).values()) / most,
+        "arguments": sum(_share_of_names(pair) for pair in pairs) / most,
+        "values": sum(_share_of_values(pair) for pair in pairs) / most,
+        "schema": valid / len(calls),
+    }
+    return {**parts, "order": float(_is_in_order(assignment))} if gold.ordered else parts
+
+
+def _shared_names(calls: Sequence[Call], gold: Gold) -> Counter[str]:
+    return Counter(call.name for call in calls) & Counter(call.name for call in gold.calls)
+
+
+def _share_of_names(fit: Fit) -> float:
+    if not fit.same_tool:
+        return 0.0
+    named = fit.right + len(fit.wrong)
+    every = named + len(fit.missing) + len(fit.extra)
+    return named / every if every else 1.0
+
+
+def _share_of_values(fit: Fit) -> float:
+    if not fit.same_tool:
+        return 0.0
+    every = fit.right + len(fit.wrong) + len(fit.missing) + len(fit.extra)
+    return fit.right / every if every else 1.0
+
+
+def _is_in_order(assignment: Sequence[int | None]) -> bool:
+    taken = [at for at in assignment if at is not None]
+    return taken == sorted(taken)
+
+
+def _reason(calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]) -> str:
+    """Name the first fault in the order in which a reader would mend them."""
+    if any(call.name not in gold.tools for call in calls) and not all(pair.is_exact for pair in pairs):
+        return "invented_tool"
+    if not all(pair.same_tool for pair in pairs):
+        return "wrong_tool"
+    faulty = next((pair for pair in pairs if not pair.is_exact), None)
+    if faulty is not None:
+        return _reason_of_arguments(faulty)
+    if len(calls) < len(gold.calls):
+        return "missing_call"
+    if len(calls) > len(gold.calls):
+        return _reason_of_surplus(calls, gold, assignment)
+    return "wrong_order" if gold.ordered and not _is_in_order(assignment) else "correct"
+
+
+def _reason_of_arguments(fit: Fit) -> str:
+    if fit.missing:
+        return "missing_argument"
+    if fit.extra:
+        return "extra_argument"
+    found: set[Any] = set(fit.wrong.values())
+    return next(reason for reason in ("wrong_type", "schema_violation", "wrong_value") if reason in found)
+
+
+def _reason_of_surplus(calls: Sequence[Call], gold: Gold, assignment: Sequence[int | None]) -> str:
+    matched = [calls[at] for at in assignment if at is not None]
+    surplus = [call for number, call in enumerate(calls) if number not in set(assignment)]
+    if any(call.name not in gold.tools for call in surplus):
+        return "invented_tool"
+    return "duplicate_call" if all(call in matched for call in surplus) else "extra_call"

@@ -1,0 +1,126 @@
+"""Formats that wrap calls in tags: Hermes (Qwen 2.5 and 3 too) and When2Call's <TOOLCALL>.
+
+Every scan is a `str.find` that goes forward only: a regular expression over such tags takes minutes on
+hostile text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluation.toolcalls.bare_json import parse_bare_json
+from evaluation.toolcalls.call_objects import NotACall, call_of
+from evaluation.toolcalls.completion import Call, Completion, ParseError
+from evaluation.toolcalls.json_values import JsonFault, decode_value_at, skip_blanks
+from evaluation.toolcalls.repair import repair_value_at
+
+THINK_OPENING, THINK_CLOSING = "<think>", "</think>"
+
+
+def parse_hermes(text: str, lenient: bool) -> Completion:
+    """One JSON call in each ``<tool_call>…</tool_call>``, after a ``<think>`` block if there is one."""
+    begins_with_thought = text.lstrip().startswith(THINK_OPENING)
+    return _parse_after_thought(text, lenient, text.find(THINK_CLOSING) if begins_with_thought else -1)
+
+
+def parse_qwen3(text: str, lenient: bool) -> Completion:
+    """Hermes, where the thought may have been opened by the prompt: all up to ``</think>`` is thought."""
+    return _parse_after_thought(text, lenient, text.find(THINK_CLOSING))
+
+
+def parse_toolcall_tag(text: str, lenient: bool) -> Completion:
+    """A JSON list of calls in ``<TOOLCALL>…</TOOLCALL>``, as When2Call's training rows have it."""
+    return _Tagged("<TOOLCALL>", "</TOOLCALL>", _calls_of_list, lenient).parse(text, 0)
+
+
+def _parse_after_thought(text: str, lenient: bool, thought_end: int) -> Completion:
+    if thought_end < 0 and text.lstrip().startswith(THINK_OPENING):
+        return Completion(error=ParseError("the <think> block is not closed", len(text)))
+    start = thought_end + len(THINK_CLOSING) if thought_end >= 0 else 0
+    return _Tagged("<tool_call>", "</tool_call>", _calls_of_object, lenient).parse(text, start)
+
+
+@dataclass
+class _Tagged:
+    opening: str
+    closing: str
+    read: Callable[[Any, list[str] | None], list[Call]]
+    lenient: bool
+    calls: list[Call] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    error: ParseError | None = None
+
+    def parse(self, text: str, position: int) -> Completion:
+        tag = text.find(self.opening, position)
+        if tag < 0 and self.lenient:
+            bare = parse_bare_json(text[position:], lenient=True)
+            if bare.calls:
+                return Completion(bare.calls, bare.text, None, ("missing_tags", *bare.repairs))
+        while tag >= 0:
+            self._keep_outside(text, position, tag)
+            position = self._take_block(text, tag + len(self.opening))
+            tag = text.find(self.opening, position)
+        self._keep_outside(text, position, len(text))
+        around = "".join(self.outside).strip()
+        return Completion(tuple(self.calls), around, self.error, tuple(dict.fromkeys(self.repairs)))
+
+    def _take_block(self, text: str, start: int) -> int:
+        """Read the block that begins at `start`, and return the index where the scan goes on."""
+        try:
+            value, end = self._decode(text, start)
+            self.calls += self.read(value, self.repairs if self.lenient else None)
+        except JsonFault as fault:
+            self._fail(fault.message, fault.position)
+        except NotACall as fault:
+            self._fail(str(fault), start)
+        else:
+            end = skip_blanks(text, end)
+            if text.startswith(self.closing, end):
+                return end + len(self.closing)
+            if self.lenient and end == len(text):
+                self.repairs.append("missing_closing_tag")
+                return end
+            self._fail(f"expected {self.closing} after the JSON value", end)
+        closing = text.find(self.closing, start)
+        return len(text) if closing < 0 else closing + len(self.closing)
+
+    def _decode(self, text: str, start: int) -> tuple[Any, int]:
+        try:
+            return decode_value_at(text, start)
+        except JsonFault:
+            if not self.lenient:
+                raise
+        closing = text.find(self.closing, start)
+        body = text[: closing if closing >= 0 else len(text)]
+        opener = min((at for at in (body.find("{", start), body.find("[", start)) if at >= 0), default=start)
+        value, end, repairs = repair_value_at(body, opener)
+        self.repairs += repairs
+        return value, end
+
+    def _keep_outside(self, text: str, start: int, end: int) -> None:
+        stray = text.find(self.closing, start, end)
+        if stray >= 0:
+            self._fail(f"{self.closing} without {self.opening}", stray)
+        self.outside.append(text[start:end])
+
+    def _fail(self, message: str, position: int) -> None:
+        self.error = self.error or ParseError(message, position)
+
+
+def _calls_of_object(value: Any, repairs: list[str] | None) -> list[Call]:
+    if repairs is not None and isinstance(value, list):
+        repairs.append("list_for_object")
+        return [call_of(item, repairs) for item in value]
+    return [call_of(value, repairs)]
+
+
+def _calls_of_list(value: Any, repairs: list[str] | None) -> list[Call]:
+    if repairs is not None and isinstance(value, dict):
+        repairs.append("object_for_list")
+        value = [value]
+    if not isinstance(value, list):
+        raise NotACall("the tag holds no JSON list of calls")
+    return [call_of(item, repairs) for item in value]
