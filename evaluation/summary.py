@@ -1,0 +1,64 @@
+"""A suite's figures for one variant: metrics with intervals, recall by decision, confusion, reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evaluation.statistics import Estimate, estimate
+from evaluation.suites import Suite
+from evaluation.toolcalls.metrics import (
+    Graded,
+    Proportion,
+    accuracy,
+    confusion,
+    part_rate,
+    reasons,
+    recall_by_decision,
+)
+from evaluation.toolcalls.score import Score
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one variant on one suite; `unscored` rows are counted here and nowhere else."""
+
+    metrics: Mapping[str, Estimate]
+    recall: Mapping[str, Estimate]
+    confusion: Mapping[str, Mapping[str, int]]
+    reasons: Mapping[str, int]
+    rows: int
+    unscored: int
+    errors: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as ``comparison.json`` carries them."""
+        return {
+            "metrics": {name: asdict(one) for name, one in self.metrics.items()},
+            "recall": {name: asdict(one) for name, one in self.recall.items()},
+            "confusion": {expected: dict(taken) for expected, taken in self.confusion.items()},
+        }
+
+
+def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[str, Score]) -> Summary:
+    """Summarise a suite: `scores` by row id; a row without a score is unscored."""
+    absent = Score(None, error="no score has this id")
+    by_row = [scores.get(str(row["id"]), absent) for row in rows]
+    graded = [Graded(row["expected"]["decision"], score) for row, score in zip(rows, by_row, strict=True)]
+    unscored = [score for score in by_row if score.value is None]
+    return Summary(
+        metrics={name: estimate(rate(by_row, part)) for name, part in suite.metrics.items()},
+        recall={name: estimate(share) for name, share in recall_by_decision(graded).items()},
+        confusion=confusion(graded),
+        reasons=reasons(by_row),
+        rows=len(by_row),
+        unscored=len(unscored),
+        errors=dict(Counter(str(score.error) for score in unscored).most_common()),
+    )
+
+
+def rate(scores: Sequence[Score], part: str | None) -> Proportion:
+    """The share of scored rows whose part is full, or that are correct in every respect for None."""
+    return accuracy(scores) if part is None else part_rate(scores, part)
