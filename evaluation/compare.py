@@ -1,0 +1,171 @@
+"""Compare the variants of a run: comparison.json, report.html and pictures, and the figures in MLflow.
+
+    python -m evaluation.compare [--data DIR] [--predictions DIR] [--scores DIR] [--out DIR]
+
+As a job it takes no arguments. It ends the execution's MLflow run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.comparison import Comparison, compare
+from evaluation.jsonl import read_jsonl
+from evaluation.pictures import draw_pictures
+from evaluation.report import Completions, describe_pair, render_report
+from evaluation.suites import SUITES
+from evaluation.summary import Summary
+from jobs import container
+from jobs.doors import run_door
+from jobs.progress import Progress
+from jobs.tracking import Run, RunReference, resume_parent
+
+STEPS = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, compare, write every result and report it to MLflow."""
+    given = _read_arguments(arguments)
+    progress = Progress(STEPS)
+    with resume_parent(given.data) as run:
+        reference = RunReference.read(given.data)
+        run_id = container.read_environment().run_id or reference.run_id
+        comparison = compare(run_id, given.data, given.scores)
+        progress.show(1)
+        written = write_results(comparison, read_completions(given.predictions), given.out)
+        progress.show(2)
+        report_to_mlflow(run, comparison, written)
+        progress.show(STEPS)
+    print(table_of(comparison))
+    print(f"results: {given.out}")
+
+
+def write_results(comparison: Comparison, completions: Completions, out: Path) -> list[Path]:
+    """Write ``comparison.json``, the pictures and ``report.html`` into `out`, and return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    figures = out / "comparison.json"
+    figures.write_text(json.dumps(comparison.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    pictures = draw_pictures(comparison, out)
+    report = out / "report.html"
+    # A model may write an unpaired surrogate, which UTF-8 cannot carry.
+    page = render_report(comparison, completions, pictures)
+    report.write_text(page, encoding="utf-8", errors="replace")
+    return [figures, report, *pictures]
+
+
+def read_completions(predictions: Path) -> Completions:
+    """Read the generated texts: ``<variant>/…/<suite>.jsonl`` below `predictions`, however deep."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for path in sorted(predictions.glob("*/**/*.jsonl")) if predictions.is_dir() else []:
+        variant = path.relative_to(predictions).parts[0]
+        if path.stem in SUITES:
+            texts = {str(one.get("id")): _text_of(one) for one in read_jsonl(path)}
+            found.setdefault(path.stem, {}).setdefault(variant, {}).update(texts)
+    return found
+
+
+def metrics_of(comparison: Comparison) -> dict[str, float]:
+    """The figures for MLflow, named ``suite/metric/variant``.
+
+    MLflow's pages put the metrics with one prefix into one section, so the variants of a metric stand side by
+    side; several executions compare by equal names.
+    """
+    return {
+        f"{suite}/{name}/{variant}": one.value
+        for suite, summaries in comparison.summaries.items()
+        for variant, summary in summaries.items()
+        for name, one in _named_estimates(summary).items()
+        if one.value is not None
+    }
+
+
+def report_to_mlflow(run: Run, comparison: Comparison, written: Sequence[Path]) -> None:
+    """Log figures, files and a table to the execution's run, and say the result in its description."""
+    run.log_metrics(metrics_of(comparison))
+    for path in written:
+        run.log_artifact(path)
+    run.set_tags({"variants": ",".join(comparison.variants), "mlflow.note.content": _as_markdown(comparison)})
+    if run.run_id:
+        # MLflow takes two seconds to import, which only a tracked job should pay.
+        import mlflow  # noqa: PLC0415
+
+        table = _as_columns(comparison)
+        mlflow.MlflowClient().log_table(run.run_id, data=table, artifact_file="comparison_table.json")
+
+
+def table_of(comparison: Comparison) -> str:
+    """The comparison as text, a line a variant and suite."""
+    lines = []
+    for suite, summaries in comparison.summaries.items():
+        names = list(SUITES[suite].metrics)
+        lines.append(f"{suite:<22}" + "".join(f"{name:>24}" for name in names) + f"{'scored':>10}")
+        for variant, summary in summaries.items():
+            cells = "".join(f"{_cell(summary, name):>24}" for name in names)
+            lines.append(f"  {variant:<20}{cells}{summary.rows - summary.unscored:>10}")
+    lines += [f"{pair.suite}: {describe_pair(pair)}" for pair in comparison.pairs]
+    return "\n".join(lines)
+
+
+def _cell(summary: Summary, metric: str) -> str:
+    one = summary.metrics[metric]
+    if one.value is None or one.low is None or one.high is None:
+        return "none"
+    return f"{one.value:.1%} ({one.low:.1%}-{one.high:.1%})"
+
+
+def _named_estimates(summary: Summary) -> dict[str, Any]:
+    return {**summary.metrics, **{f"recall_{name}": one for name, one in summary.recall.items()}}
+
+
+def _as_columns(comparison: Comparison) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("suite", "variant", "metric", "value", "low", "high", "n")
+    }
+    for suite, summaries in comparison.summaries.items():
+        for variant, summary in summaries.items():
+            for name, one in _named_estimates(summary).items():
+                cells = (suite, variant, name, one.value, one.low, one.high, one.n)
+                for column, cell in zip(columns.values(), cells, strict=True):
+                    column.append(cell)
+    return columns
+
+
+def _as_markdown(comparison: Comparison) -> str:
+    lines = []
+    for suite, summaries in comparison.summaries.items():
+        names = list(SUITES[suite].metrics)
+        lines += [
+            f"**{suite}**",
+            "",
+            "| variant | " + " | ".join(names) + " |",
+            "|---" * (len(names) + 1) + "|",
+        ]
+        for variant, summary in summaries.items():
+            lines.append(f"| {variant} | " + " | ".join(_cell(summary, name) for name in names) + " |")
+        lines += (
+            [""] + [f"- {describe_pair(pair)}" for pair in comparison.pairs if pair.suite == suite] + [""]
+        )
+    return "\n".join(lines)
+
+
+def _text_of(prediction: Mapping[str, Any]) -> str:
+    if "choices" in prediction:
+        return json.dumps(prediction["choices"], indent=1)
+    return str(prediction.get("completion", ""))
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m evaluation.compare", description=__doc__)
+    parser.add_argument("--data", type=Path, default=container.channel("data"))
+    parser.add_argument("--predictions", type=Path, default=container.channel("predictions"))
+    parser.add_argument("--scores", type=Path, default=container.channel("scores"))
+    parser.add_argument("--out", type=Path, default=container.model_dir())
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    run_door(main)
