@@ -26,8 +26,8 @@ CODE_FILES = (
 # that the same line runs where /opt/ml cannot be made. A wheels channel spares the internet.
 _SETUP = (
     "i=/opt/ml/input/data;c=${SM_CODE_DIR:-/opt/ml/code};w=${SM_CHANNEL_WHEELS:-$i/wheels};"
-    "python -m zipfile -e ${SM_CHANNEL_CODE:-$i/code}/*.zip $c;cd $c;"
-    '[ ! -d $w ]||o="--no-index -f $w";python -m pip install -q -r training/requirements.txt $o;'
+    'python -m zipfile -e "${SM_CHANNEL_CODE:-$i/code}"/*.zip "$c";cd "$c";'
+    '[ -d "$w" ]&&o="--no-index -f $w";pip install -qr training/requirements.txt $o;'
     'exec python -m "$@"'
 )
 ENTRYPOINT = ("bash", "-ec", _SETUP, "job")
