@@ -68,6 +68,12 @@ class PreferenceTrainer(UnattendedTrainer, DPOTrainer):  # type: ignore[misc]
         # TRL would render the rows once more, without knowing how evaluation renders them.
         return dataset
 
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        # Columns that are not named here are gone before rows can be grouped by length.
+        if "length" not in self._signature_columns:
+            self._signature_columns.append("length")
+
 
 def check_weights(model: torch.nn.Module, step: int) -> None:
     """Raise NotFinite if any trained weight is NaN or infinite."""
