@@ -22,6 +22,7 @@ COLOURS = {
     "cannot_answer": "#b8443f",
     "direct": "#7a7f87",
 }
+REASONS_DRAWN = 6
 LABEL_CHARACTERS = 46
 NOTE_CHARACTERS = 84
 
@@ -66,15 +67,15 @@ def _draw_decisions(axes: Axes, splits: Mapping[str, Any]) -> None:
 
 
 def _draw_tools(axes: Axes, splits: Mapping[str, Any]) -> None:
-    for name, split in splits.items():
-        counts = sorted((int(tools), rows) for tools, rows in split["tools"].items())
-        shares = [rows / split["rows"] for _, rows in counts]
-        axes.plot([tools for tools, _ in counts], shares, "o-", label=name)
+    width = 0.8 / len(splits)
+    for place, (name, split) in enumerate(splits.items()):
+        counts = {int(tools): rows / split["rows"] for tools, rows in split["tools"].items()}
+        left = [tools - 0.4 + width * place for tools in counts]
+        axes.bar(left, list(counts.values()), width, align="edge", label=name)
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(bottom=0)
     axes.set_title("Tools offered a row", loc="left")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False, fontsize=9)
 
 
 def _draw_lengths(axes: Axes, splits: Mapping[str, Any]) -> None:
@@ -97,16 +98,24 @@ def _draw_lengths(axes: Axes, splits: Mapping[str, Any]) -> None:
 
 
 def _draw_rejected(axes: Axes, report: Mapping[str, Any]) -> None:
-    worst = report["rejected"][:8]
+    worst = report["rejected"][:REASONS_DRAWN]
     axes.set_title("Rejected rows by reason, and warnings", loc="left")
     if worst:
         labels = [f"{entry['field']} {entry['reason']}"[:LABEL_CHARACTERS] for entry in worst]
         bars = axes.barh(labels, [entry["rows"] for entry in worst], color=COLOURS["cannot_answer"])
         axes.bar_label(bars, padding=3)
-        axes.invert_yaxis()
+        axes.set_ylim(REASONS_DRAWN + 2.5, -0.5)
+        axes.set_xticks([])
     else:
         axes.set_axis_off()
     notes = [] if worst else ["no rows rejected"]
     notes += [f"! {warning}" for warning in report["warnings"]] or ["no warnings"]
     text = "\n".join(textwrap.fill(note, NOTE_CHARACTERS, subsequent_indent="   ") for note in notes)
-    axes.text(0, -0.1 if worst else 0.95, text, transform=axes.transAxes, va="top", fontsize=9)
+    axes.text(
+        0,
+        0.02 if worst else 0.95,
+        text,
+        transform=axes.transAxes,
+        va="bottom" if worst else "top",
+        fontsize=9,
+    )

@@ -90,7 +90,8 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """The row as it is written, keys in a fixed order."""
-        optional = {"answers": self.answers, "chosen": self.chosen, "rejected": self.rejected}
+        pair = {"chosen": self.chosen, "rejected": self.rejected}
+        optional = {"answers": self.answers, **{key: list(one) for key, one in pair.items() if one}}
         return {
             "id": self.id,
             "source": self.source,

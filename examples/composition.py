@@ -7,8 +7,9 @@ from typing import Any
 
 from examples.catalogue import Catalogue, Request, Tool
 
-# One to four tools are offered, equally often in every decision: their number must tell nothing.
-TOOL_COUNTS = (1, 2, 3, 4)
+# How many tools are offered, in turn and alike in every decision: their number must tell nothing. Few,
+# because tokens are what a demonstration on a CPU runs out of.
+TOOL_COUNTS = (1, 2, 3, 2, 4, 1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,9 @@ class Composer:
 
 
 def _sentence(wording: str, values: Mapping[str, Any]) -> str:
+    """Fill a wording in; a value at its start keeps its case, since `hcho` is not `Hcho`."""
     text = wording.format(**values)
-    return text[:1].upper() + text[1:]
+    return text if wording.startswith("{") else text[:1].upper() + text[1:]
 
 
 def _replace(scene: Scene, **changes: Any) -> Scene:
