@@ -82,8 +82,15 @@ def running_engine(
     port = server.get_host_and_port()[1]
     os.environ["MOTO_PORT"] = str(port)
     endpoint_url = f"http://127.0.0.1:{port}"
-    scratch = Path(tempfile.mkdtemp(prefix="functions-"))
-    jobs = TrainingJobs(jobs_folder, endpoint_url, slots, max(1, cores // slots), stop_grace_seconds)
+    scratch = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
+    jobs = TrainingJobs(
+        jobs_folder,
+        scratch,
+        endpoint_url,
+        slots=slots,
+        threads=max(1, cores // slots),
+        grace_seconds=stop_grace_seconds,
+    )
     functions = WarmFunctions(scratch, endpoint_url)
     cloudformation.install()
     stepfunctions.install()

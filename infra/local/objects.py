@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
+import threading
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from moto.s3.models import s3_backends
 
 ACCOUNT = "123456789012"
+# A base model weighs hundreds of megabytes and every job reads it.
+_WORTH_LINKING = 16 << 20
+_cache_lock = threading.Lock()
 
 
 class NoSuchObjects(Exception):
@@ -30,10 +37,11 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def download_prefix(uri: str, target: Path) -> int:
+def download_prefix(uri: str, target: Path, cache: Path | None = None) -> int:
     """Copy every object under `uri` below `target`, as an S3Prefix channel does; returns the count.
 
-    Names are relative to the last `/` of the prefix. Raises NoSuchObjects where there is nothing.
+    Names are relative to the last `/` of the prefix. With a `cache` folder large objects are written there
+    once and linked, read-only, into each target. Raises NoSuchObjects where there is nothing.
     """
     bucket_name, prefix = split_uri(uri)
     buckets = s3_backends[ACCOUNT]["aws"].buckets
@@ -48,13 +56,33 @@ def download_prefix(uri: str, target: Path) -> int:
         if not path.resolve().is_relative_to(target.resolve()):
             raise NoSuchObjects(f"The key {name} would leave the channel's folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with key.lock, path.open("wb") as file:
-            key._value_buffer.seek(0)
-            shutil.copyfileobj(key._value_buffer, file, 1 << 20)
+        if cache is None or key.size < _WORTH_LINKING:
+            _write(key, path)
+        else:
+            os.link(_cached(key, f"{bucket_name}/{name}", cache), path)
         count += 1
     if count == 0:
         raise NoSuchObjects(f"No S3 objects found under S3 URL {uri!r}")
     return count
+
+
+def _write(key: Any, path: Path) -> None:
+    with key.lock, path.open("wb") as file:
+        key._value_buffer.seek(0)
+        shutil.copyfileobj(key._value_buffer, file, 1 << 20)
+
+
+def _cached(key: Any, name: str, cache: Path) -> Path:
+    """The object as a read-only file of the cache; a changed object is another file."""
+    version = f"{name} {key.last_modified.isoformat()} {key.size}"
+    path = cache / hashlib.sha256(version.encode()).hexdigest()
+    with _cache_lock:
+        if not path.is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            _write(key, path.with_suffix(".part"))
+            path.with_suffix(".part").chmod(0o444)
+            path.with_suffix(".part").rename(path)
+    return path
 
 
 def upload_directory(source: Path, uri: str) -> int:

@@ -99,9 +99,17 @@ class TrainingJobs:
     """All training jobs of one engine; at most `slots` run at once, the rest wait as Pending."""
 
     def __init__(
-        self, folder: Path, endpoint_url: str, slots: int, threads: int, grace_seconds: float
+        self,
+        folder: Path,
+        scratch: Path,
+        endpoint_url: str,
+        *,
+        slots: int,
+        threads: int,
+        grace_seconds: float,
     ) -> None:
         self.folder = folder
+        self._scratch = scratch
         self._endpoint_url = endpoint_url
         self._slots = threading.BoundedSemaphore(slots)
         self._threads = threads
@@ -111,7 +119,7 @@ class TrainingJobs:
         self._busy_lock = threading.Lock()
         self._running = 0
         self._busy_since = 0.0
-        self.busy_seconds = 0.0
+        self._busy_seconds = 0.0
         self.jobs: dict[str, TrainingJob] = {}
 
     def create(self, request: dict[str, Any], region: str) -> TrainingJob:
@@ -143,7 +151,7 @@ class TrainingJobs:
     def _live(self, job: TrainingJob) -> None:
         folder = self.folder / job.name
         folder.mkdir(parents=True, exist_ok=True)
-        ml = Path(tempfile.mkdtemp(prefix="ml-"))
+        ml = Path(tempfile.mkdtemp(prefix="ml-", dir=self._scratch))
         try:
             job.move_to("Pending", "Waiting for a free slot on this machine")
             while not self._slots.acquire(timeout=0.2):
@@ -170,7 +178,7 @@ class TrainingJobs:
         job.training_start_time = utcnow()
         for channel in spec.channels:
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-            download_prefix(uri, ml / "input/data" / channel["ChannelName"])
+            download_prefix(uri, ml / "input/data" / channel["ChannelName"], self._scratch / "objects")
         checkpoints = job.request.get("CheckpointConfig", {}).get("S3Uri")
         if checkpoints:
             self._restore_checkpoints(checkpoints, ml)
@@ -213,13 +221,19 @@ class TrainingJobs:
             return
 
     def _processes_alive(self, change: int) -> None:
-        """Keep the sum of the time in which at least one job process is alive."""
         with self._busy_lock:
             if self._running == 0:
                 self._busy_since = time.monotonic()
             self._running += change
             if self._running == 0:
-                self.busy_seconds += time.monotonic() - self._busy_since
+                self._busy_seconds += time.monotonic() - self._busy_since
+
+    @property
+    def busy_seconds(self) -> float:
+        """The time so far in which at least one job process was alive."""
+        with self._busy_lock:
+            alive = time.monotonic() - self._busy_since if self._running else 0.0
+            return self._busy_seconds + alive
 
     def _watch(self, job: TrainingJob, spec: ContainerSpec, log_path: Path, log: Any) -> int | str:
         """Run the container; the exit code, or why it was stopped."""
