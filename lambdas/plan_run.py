@@ -230,7 +230,8 @@ def _job(step: Step, run: RunInput, layout: Layout) -> dict[str, Any]:
         "use_spot": use_spot,
         "timeout_seconds": longest_wait + MARGIN_SECONDS,
         "output_uri": output_uri,
-        "model_uri": f"{output_uri}{name}/output/model/",
+        # A training job leaves a folder `model/` beside its metrics and adapter.
+        "model_uri": f"{output_uri}{name}/output/model/{'model/' if step.kind == 'train' else ''}",
         **(
             {"checkpoint_uri": f"{layout.checkpoints}{step.folder.removeprefix('train/')}/"}
             if step.kind == "train"

@@ -62,7 +62,9 @@ def parse_arguments() -> argparse.Namespace:
     tune.add_argument("--seed", type=int)
     tune.add_argument("--quotas", type=Path, help="JSON object of SageMaker quota names and values")
     tune.add_argument("--models", type=Path, default=Path(".cache/models"), help="folder of base models")
-    tune.add_argument("--datasets", type=Path, default=Path("examples"), help="folder of data sets")
+    tune.add_argument(
+        "--examples", type=Path, default=Path("examples/rows"), help="the data set named examples"
+    )
     commands.add_parser("mlflow", help="serve the MLflow pages of all local runs")
     return parser.parse_args()
 
@@ -119,7 +121,7 @@ def stage_inputs(given: dict[str, Any], arguments: argparse.Namespace, bucket: s
     dataset = given.get("dataset")
     if not isinstance(dataset, str) or "/" in dataset:
         return
-    source = arguments.dataset or arguments.datasets / dataset
+    source = arguments.dataset or (arguments.examples if dataset == "examples" else Path(dataset))
     if source.is_dir():
         upload_directory(source, f"s3://{bucket}/datasets/{dataset}/")
     else:
