@@ -18,9 +18,9 @@ SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 # What the chat template writes, and the words of a few requests: enough for merges that halve a prompt.
 TEXTS = [
     TEMPLATE.read_text(encoding="utf-8"),
-    "<|im_start|>system\nTools:\nget_weather(city: string, days?: integer): Get the weather forecast for a city.",
+    "<|im_start|>system\nTools:\nget_weather(city: string, days?: integer): Get a weather forecast.",
     "set_timer(minutes: integer, label?: string): Start a timer that rings after some minutes.",
-    "convert_currency(amount: number, from: string, to: string): Convert an amount of money between currencies.",
+    "convert_currency(amount: number, from: string, to: string): Convert an amount of money.",
     '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris", "days": 3}}\n</tool_call>',
     '<tool_call>\n{"name": "set_timer", "arguments": {"minutes": 10, "label": "tea"}}\n</tool_call>',
     "What will the weather be like in the city over the next few days? Please set a timer for ten minutes.",
