@@ -22,7 +22,7 @@ def explain_failure(scope: Construct) -> sfn.Choice:
         sfn.Choice(scope, "ExplainFailure")
         .when(condition.string_equals("$.Error", "States.Timeout"), _timed_out(scope))
         .when(condition.string_matches("$.Cause", '{"errorMessage"*'), _explain_function(scope))
-        .when(condition.string_matches("$.Cause", '*"TrainingJobName"*'), _explain_job(scope))
+        .when(condition.string_matches("$.Cause", '{*"TrainingJobName":*'), _explain_job(scope))
         .otherwise(sfn.Fail(scope, "Failed", error_path="$.Error", cause_path="$.Cause"))
     )
 

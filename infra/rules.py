@@ -190,8 +190,9 @@ def _unguarded(rule: Mapping[str, Any], data: Data) -> Iterator[str]:
     for inner in [*rule.get("Or", []), *([rule["Not"]] if "Not" in rule else [])]:
         yield from _unguarded(inner, data)
     variable = rule.get("Variable")
-    looked_at = variable and "IsPresent" not in rule and not variable.startswith("$$")
-    if looked_at and not data.holds(path_of(variable)):
+    if not isinstance(variable, str) or "IsPresent" in rule or variable.startswith("$$"):
+        return
+    if not data.holds(path_of(variable)):
         yield variable
 
 

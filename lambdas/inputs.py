@@ -16,7 +16,7 @@ MAX_INSTANCE_PREFERENCES = 5
 MAX_ARGUMENT_CHARACTERS = 256
 _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-_STAGED_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_STAGED_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,127}")
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/\S+")
 
 
@@ -141,7 +141,7 @@ def _budget(value: object) -> float | None:
 
 def _source(where: str, value: object) -> str:
     text = _text(where, value)
-    if len(text) > MAX_ARGUMENT_CHARACTERS - len("s3:///datasets//") - 63:
+    if len(text) > MAX_ARGUMENT_CHARACTERS:
         raise InvalidInput(
             f"{where}: {text[:40]!r}… is too long; a job's argument has 256 characters at most"
         )
