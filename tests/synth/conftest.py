@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,20 @@ import pytest
 from infra.assembly import read_state_machines
 
 ROOT = Path(__file__).resolve().parents[2]
+CODE_FOLDERS = ("data", "training", "evaluation", "jobs")
+LITTER = (
+    ".env",
+    "data/rows.jsonl",
+    "data/.env",
+    "training/model.safetensors",
+    "training/__pycache__/sft.cpython-311.pyc",
+    "evaluation/toolcalls/notes.txt",
+    "jobs/credentials.json",
+    "lambdas/secret.txt",
+    "node_modules/x/index.py",
+    "runs/r/execution.json",
+    "sub/data/shadow.py",
+)
 
 
 @dataclass(frozen=True)
@@ -30,13 +45,30 @@ Synthesize = Callable[..., Synthesis]
 
 
 @pytest.fixture(scope="session")
-def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
-    """Return a function that synthesizes into a new folder, offline, with the given context and prefix."""
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of what synthesis reads, with litter in it that must never be shipped.
 
-    def run(context: str = "{}", prefix: tuple[str, ...] = (), cwd: Path = ROOT) -> Synthesis:
+    A copy, so that an edit in the working tree does not change the code between two assemblies.
+    """
+    copy = tmp_path_factory.mktemp("root")
+    for name in ("app.py", "cdk.json"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("infra", "lambdas", *CODE_FOLDERS):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for litter in LITTER:
+        (copy / litter).parent.mkdir(parents=True, exist_ok=True)
+        (copy / litter).write_text("not to be shipped")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def synthesize(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """Return a function that synthesizes into a new folder with the given context and command prefix."""
+
+    def run(context: str = "{}", prefix: tuple[str, ...] = (), cwd: Path = root) -> Synthesis:
         assembly = tmp_path_factory.mktemp("assembly")
         done = subprocess.run(
-            [*prefix, sys.executable, str(ROOT / "app.py")],
+            [*prefix, sys.executable, str(root / "app.py")],
             cwd=cwd,
             env=_environment(assembly, context),
             capture_output=True,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.synth.conftest import ROOT, Synthesis, Synthesize
+from tests.synth.conftest import CODE_FOLDERS, ROOT, Synthesis, Synthesize
 
 NO_NETWORK = ("unshare", "--map-root-user", "--net")
 
@@ -58,16 +58,17 @@ def _asset_folders(assembly: Path) -> dict[str, Path]:
     return found
 
 
-def _tracked_and_new(folders: tuple[str, ...], endings: tuple[str, ...]) -> Iterator[str]:
+def _with_ending(root: Path, folders: tuple[str, ...], endings: tuple[str, ...]) -> Iterator[str]:
     for folder in folders:
-        for path in (ROOT / folder).rglob("*"):
-            if path.suffix in endings and "__pycache__" not in path.parts:
-                yield str(path.relative_to(ROOT))
+        for path in (root / folder).rglob("*"):
+            if path.suffix in endings:
+                yield str(path.relative_to(root))
 
 
-def test_the_job_code_is_exactly_the_allow_list(dev: Synthesis) -> None:
-    folders = ("data", "training", "evaluation", "jobs")
-    expected = sorted([*_tracked_and_new(folders, (".py", ".yaml", ".jinja")), "training/requirements.txt"])
+def test_the_job_code_is_exactly_the_allow_list(dev: Synthesis, root: Path) -> None:
+    expected = sorted(
+        [*_with_ending(root, CODE_FOLDERS, (".py", ".yaml", ".jinja")), "training/requirements.txt"]
+    )
     staged = _files(_asset_folders(dev.assembly)["job_code"])
     assert staged == expected
     for needed in ("training/sft.py", "training/dpo.py", "data/prepare.py", "evaluation/predict.py"):
@@ -82,11 +83,13 @@ FUNCTION_FILES = {
 
 
 @pytest.mark.parametrize("module", FUNCTION_FILES)
-def test_a_function_ships_exactly_its_files_and_imports_alone(dev: Synthesis, module: str) -> None:
+def test_a_function_ships_exactly_its_files_and_imports_alone(
+    dev: Synthesis, root: Path, module: str
+) -> None:
     folder = _asset_folders(dev.assembly)[module]
     expected = {f"lambdas/{name}" for name in FUNCTION_FILES[module]}
     if module == "score_predictions":
-        expected |= {"evaluation/__init__.py", *_tracked_and_new(("evaluation/toolcalls",), (".py",))}
+        expected |= {"evaluation/__init__.py", *_with_ending(root, ("evaluation/toolcalls",), (".py",))}
     assert set(_files(folder)) == expected
     code = (
         f"import sys; sys.path.insert(0, {str(folder)!r}); import lambdas.{module} as m; print(m.handler, m)"
@@ -150,7 +153,7 @@ def test_nothing_in_the_app_runs_outside_cloudformation(dev: Synthesis) -> None:
     assert json.loads(next(dev.assembly.glob("*Pipelines.assets.json")).read_text())["dockerImages"] == {}
 
 
-def test_the_cdk_cli_synthesizes_the_same(dev: Synthesis, tmp_path: Path) -> None:
+def test_the_cdk_cli_synthesizes_the_same(dev: Synthesis, root: Path, tmp_path: Path) -> None:
     cli = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
     node = Path(sys.executable).with_name("node")
     if not cli.exists() or not node.exists():
@@ -160,7 +163,7 @@ def test_the_cdk_cli_synthesizes_the_same(dev: Synthesis, tmp_path: Path) -> Non
             *(str(node), str(cli), "synth", "--quiet", "--no-validation"),
             *("--output", str(tmp_path / "out"), "--app", f"{sys.executable} app.py"),
         ],
-        cwd=ROOT,
+        cwd=root,
         env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
