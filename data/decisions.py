@@ -22,14 +22,14 @@ COURTESY = re.compile(
 )
 ASKS = re.compile(
     r"please (provide|specify|tell|share|give|clarify|say|let|send|indicate|state|name|add)"
-    r"|\b(let me know|tell me|may i have|i( still)? need|i'll need|did not mention|once you)\b"
+    r"|\b(let me know|tell me|may i have|i (still |also )?need|i'll need|did not mention|once you)\b"
     r"|^(sure[.,] )?(which|what|where|when|who|how many)\b",
     re.I,
 )
 DECLINES = re.compile(
     r"\b(can['’]?t|can ?not|unable|not able|not equipped|no (access|tool|function|way|suitable)|none of"
     r"|out(side)? of|beyond|do(es)?(n['’]t| not) (have|support|let|allow|cover)|isn['’]t something"
-    r"|not (supported|available))\b",
+    r"|not (supported|available)|i can [^.]* but not)\b",
     re.I,
 )
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
