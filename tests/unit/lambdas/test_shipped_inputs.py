@@ -1,0 +1,63 @@
+"""What ships together fits together: examples, recipes, settings, prices, SageMaker's instance types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from infra.settings import STAGES, read_settings
+from lambdas.costs import read_prices
+from lambdas.inputs import Defaults
+from lambdas.plan_run import Environment, plan_run
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("tune-*.json"))
+RECIPES = {s: [p.stem for p in (ROOT / "training" / "recipes" / s).glob("*.yaml")] for s in ("sft", "dpo")}
+PRICES = read_prices(ROOT / "lambdas" / "prices.json", {})
+_SHAPE: Any = (
+    botocore.session.get_session()
+    .get_service_model("sagemaker")
+    .operation_model("CreateTrainingJob")
+    .input_shape
+)
+KNOWN_TYPES = set(_SHAPE.members["ResourceConfig"].members["InstanceType"].enum)
+
+
+def _environment(stage: str) -> Environment:
+    settings = read_settings({**json.loads((ROOT / "cdk.json").read_text())["context"], "stage": stage})
+    defaults = Defaults(
+        base_model=settings.base_model,
+        recipe=settings.recipe,
+        instances={kind: list(types) for kind, types in settings.instances.items()},
+        max_runtime_minutes=settings.max_runtime_minutes,
+        use_spot=settings.use_spot,
+        budget_usd=settings.budget_usd,
+    )
+    return Environment("bucket", defaults, RECIPES, PRICES)
+
+
+def test_there_are_examples_and_recipes() -> None:
+    assert EXAMPLES
+    assert RECIPES["sft"]
+    assert RECIPES["dpo"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("example", [None, *EXAMPLES], ids=lambda path: path.stem if path else "defaults")
+def test_an_example_can_be_planned_and_priced_in_every_stage(example: Path | None, stage: str) -> None:
+    given = json.loads(example.read_text()) if example else {"dataset": "nvidia/When2Call"}
+    plan = plan_run("n", "arn:n", given, _environment(stage), lambda *_: True)
+    types = {name for preferred in plan["input"]["instances"].values() for name in preferred}
+    assert types <= KNOWN_TYPES
+    assert types <= PRICES.usd_per_hour.keys(), "a price for each, or budget_usd cannot be used"
+    assert plan["cost"]["at_most_usd"] > 0
+
+
+def test_prices_are_for_types_that_exist_and_carry_their_source() -> None:
+    table = json.loads((ROOT / "lambdas" / "prices.json").read_text())
+    assert set(table["usd_per_hour"]) <= KNOWN_TYPES
+    assert table["source"].endswith("https://aws.amazon.com/sagemaker/pricing/")
