@@ -83,12 +83,14 @@ def _tokenize_file(
     for number, row in _read_rows(path):
         try:
             tokenized = tokenize(row)
+        except BadInput as error:
+            raise BadInput(f"{path}, line {number}, row {row.get('id')}: {error}") from error
         except KeyError as error:
             raise BadInput(
                 f"{path}, line {number}: the row has no {error}; run data.prepare on it"
             ) from error
-        except BadInput as error:
-            raise BadInput(f"{path}, line {number}, row {row.get('id')}: {error}") from error
+        except (IndexError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(f"{path}, line {number}: not a row as data.prepare writes it ({error})") from error
         if max_length is not None and tokenized["length"] > max_length:
             dropped += 1
         else:
