@@ -24,6 +24,7 @@ class Data:
         return any(path[: len(p)] == p or p[: len(path)] == path for p in self.produced)
 
     def with_paths(self, paths: Iterator[Path] | tuple[Path, ...]) -> Data:
+        """Return the same data in which `paths` are there as well."""
         return Data(self.opaque, self.produced | frozenset(paths))
 
     def meet(self, other: Data) -> Data:

@@ -47,14 +47,21 @@ class Environment:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a run keeps what: the start of its jobs' names, its folder, and that of its checkpoints.
+    """Where a run keeps what, and what its jobs' names start with."""
 
-    Checkpoints lie apart because they expire, and a lifecycle rule knows only the beginning of a key.
-    """
-
+    bucket: str
+    run_id: str
     base_name: str
-    runs: str
-    checkpoints: str
+
+    @property
+    def runs(self) -> str:
+        """The run's folder."""
+        return f"s3://{self.bucket}/runs/{self.run_id}/"
+
+    @property
+    def checkpoints(self) -> str:
+        """The checkpoints, apart because they expire: lifecycle rules know only how a key begins."""
+        return f"s3://{self.bucket}/checkpoints/{self.run_id}/"
 
 
 @dataclass(frozen=True)
@@ -105,30 +112,18 @@ def plan_run(
     """
     run = parse_input(given, environment.defaults)
     _check_recipes(run, environment.recipes)
-    base_name = job_base_name(execution_name, execution_arn)
-    # A name of dots alone is legal for an execution and fatal for a folder.
-    run_id = execution_name if execution_name.strip(".") else base_name
-    bucket = f"s3://{environment.bucket}"
-    dataset = {
-        split: _dataset_uri(split, name, environment.bucket, holds) for split, name in run.dataset.items()
-    }
-    staged_model = _model_uri(run.base_model, environment.bucket, holds)
-    layout = Layout(base_name, runs=f"{bucket}/runs/{run_id}/", checkpoints=f"{bucket}/checkpoints/{run_id}/")
+    layout = _layout(execution_name, execution_arn, environment.bucket)
+    dataset = {split: _dataset_uri(split, name, layout, holds) for split, name in run.dataset.items()}
+    staged_model = _model_uri(run.base_model, layout, holds)
     jobs = {step.key: _job(step, run, layout) for step in steps(run.variants)}
     jobs["prepare"]["arguments"] = _prepare_arguments(run, dataset, from_hub=staged_model is None)
     data_uri = jobs["prepare"]["model_uri"]
     return {
-        "run_id": run_id,
-        "run_tag": base_name,
-        "bucket": environment.bucket,
-        "input": asdict(run),
+        "run_id": layout.run_id,
+        "run_tag": layout.base_name,
+        "bucket": layout.bucket,
+        **_choices(run, jobs),
         "dataset": dataset,
-        "recipes": {stage: f"training/recipes/{stage}/{run.recipe}.yaml" for stage in ("sft", "dpo")},
-        "seed": str(run.seed),
-        "rows": {kind: str(count) for kind, count in run.rows.items()},
-        "variants": {_key(name): name in run.variants for name in VARIANTS},
-        "train": {key: key in jobs for key in ("sft", "dpo", "sft_dpo")},
-        "evaluated": run.variants,
         "scoring": [_scoring(name, jobs, layout) for name in run.variants],
         "model_uri": staged_model or f"{data_uri}base_model/",
         "data_uri": data_uri,
@@ -137,6 +132,25 @@ def plan_run(
         "scores_uri": f"{layout.runs}scores/",
         "cost": _cost(run, jobs, environment.prices),
     }
+
+
+def _choices(run: RunInput, jobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the user chose, in the forms that states read: flags to branch on, texts as arguments."""
+    return {
+        "input": asdict(run),
+        "recipes": {stage: f"training/recipes/{stage}/{run.recipe}.yaml" for stage in ("sft", "dpo")},
+        "seed": str(run.seed),
+        "rows": {kind: str(count) for kind, count in run.rows.items()},
+        "variants": {_key(name): name in run.variants for name in VARIANTS},
+        "train": {key: key in jobs for key in ("sft", "dpo", "sft_dpo")},
+        "evaluated": run.variants,
+    }
+
+
+def _layout(execution_name: str, execution_arn: str, bucket: str) -> Layout:
+    base_name = job_base_name(execution_name, execution_arn)
+    # A name of dots alone is legal for an execution and fatal for a folder.
+    return Layout(bucket, execution_name if execution_name.strip(".") else base_name, base_name)
 
 
 def job_base_name(execution_name: str, execution_arn: str) -> str:
@@ -180,25 +194,27 @@ def _check_recipes(run: RunInput, recipes: Mapping[str, list[str]]) -> None:
         check_known("recipe", run.recipe, recipes["dpo"], mend=" (training/recipes/dpo)")
 
 
-def _dataset_uri(split: str, source: str, bucket: str, holds: Holds) -> str:
+def _dataset_uri(split: str, source: str, layout: Layout, holds: Holds) -> str:
     if "/" in source:
         return source
     prefix = f"datasets/{source}/"
-    if not holds(bucket, prefix):
-        raise NoSuchDataset(_nothing_staged(f"dataset.{split}", source, f"s3://{bucket}/{prefix}"))
-    return f"s3://{bucket}/{prefix}"
+    uri = f"s3://{layout.bucket}/{prefix}"
+    if not holds(layout.bucket, prefix):
+        raise NoSuchDataset(_nothing_staged(f"dataset.{split}", source, uri))
+    return uri
 
 
-def _model_uri(base_model: str, bucket: str, holds: Holds) -> str | None:
+def _model_uri(base_model: str, layout: Layout, holds: Holds) -> str | None:
     """Return where the base model lies in S3, or None for a name on the hub, which PrepareData fetches."""
     if base_model.startswith("s3://"):
         return base_model.rstrip("/") + "/"
     if "/" in base_model:
         return None
     prefix = f"models/{base_model}/"
-    if not holds(bucket, prefix):
-        raise NoSuchModel(_nothing_staged("base_model", base_model, f"s3://{bucket}/{prefix}"))
-    return f"s3://{bucket}/{prefix}"
+    uri = f"s3://{layout.bucket}/{prefix}"
+    if not holds(layout.bucket, prefix):
+        raise NoSuchModel(_nothing_staged("base_model", base_model, uri))
+    return uri
 
 
 def _nothing_staged(field: str, name: str, uri: str) -> str:

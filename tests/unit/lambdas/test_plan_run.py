@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas import plan_run as module
 from lambdas.costs import Prices
 from lambdas.inputs import Defaults, InvalidInput
 from lambdas.plan_run import (
@@ -275,3 +277,7 @@ def test_the_environment_is_read_once_with_prices_laid_over_the_table() -> None:
     assert environment.prices.usd_per_hour["ml.new.large"] == 9.5
     assert environment.prices.usd_per_hour["ml.g6e.2xlarge"] > 0
     assert re.fullmatch(r"\d{4}-\d{2}", environment.prices.as_of)
+
+
+def test_the_example_in_the_docstring_holds() -> None:
+    assert doctest.testmod(module) == (0, 1)
