@@ -1,13 +1,14 @@
-"""Which of the four decisions an answer makes, where the row does not say so.
+"""Which of the four decisions a row's answer takes, stated by the row or told from the answer.
 
-When2Call's training rows carry no label. The label serves sampling and the report; no score rests on it.
+When2Call's training rows carry no label. Where none is stated, the grader's own rule reads the words, so that
+a row is counted as what the model that learns it will be graded as.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from data.rows import DECISIONS, Decision, RowError
+from evaluation.toolcalls.decision import decision_of_text
 
 # The names that other shapes use for the same four.
 LABELS: Mapping[str, Decision] = {
@@ -16,25 +17,6 @@ LABELS: Mapping[str, Decision] = {
     "ask": "request_for_info",
     "refuse": "cannot_answer",
 }
-# An offer to go on, not a question about the request.
-COURTESY = re.compile(
-    r"is there (any|some)thing|(any|some)thing else (i|that|you)|(can|may) i (help|assist)", re.I
-)
-ASKS = re.compile(
-    r"please (provide|specify|tell|share|give|clarify|say|let|send|indicate|state|name|add)"
-    r"|\b(let me know|tell me|may i have|i (still |also )?need|i'll need|did not mention|once you)\b"
-    r"|^(sure[.,] )?(which|what|where|when|who|how many)\b",
-    re.I,
-)
-DECLINES = re.compile(
-    r"\b(can['’]?t|can ?not|unable|not able|not equipped|no (access|tool|function|way|suitable)|none of"
-    r"|out(side)? of|beyond|do(es)?(n['’]t| not) (have|support|let|allow|cover)|isn['’]t something"
-    r"|not (supported|available)|i can [^.]* but not)\b",
-    re.I,
-)
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-# Longer texts that are not a call are worked answers: a question mark in them is part of the work.
-MAX_SHORT_ANSWER_CHARACTERS = 600
 
 
 def read_decision(value: object, field: str) -> Decision:
@@ -50,17 +32,7 @@ def infer_decision(answer: Mapping[str, Any]) -> Decision:
 
     >>> infer_decision({"content": "Which city should I look up?"})
     'request_for_info'
-    >>> infer_decision({"content": "I'm sorry, none of my tools can do that. Can I help with anything else?"})
-    'cannot_answer'
     """
     if answer.get("tool_calls"):
         return "tool_call"
-    text = str(answer["content"])
-    if len(text) > MAX_SHORT_ANSWER_CHARACTERS or "```" in text:
-        return "direct"
-    kept = " ".join(part for part in SENTENCE_END.split(text) if not COURTESY.search(part))
-    if "?" in kept:
-        return "request_for_info"
-    if DECLINES.search(text):
-        return "cannot_answer"
-    return "request_for_info" if ASKS.search(kept) else "direct"
+    return cast(Decision, decision_of_text(str(answer["content"])))
