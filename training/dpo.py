@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
 
     variant = read_environment().variant or "dpo"
     with child_run(
-        f"train {variant}", job.train.parent, {"recipe_hash": recipe.hash}, recipe.all_fields
+        f"train-{variant}", job.train.parent, {"recipe_hash": recipe.hash}, recipe.all_fields
     ) as run:
         run.log_artifact(job.recipe)
         run.log_dataset(job.train, name=job.train.name, context="training")

@@ -235,7 +235,7 @@ def test_a_tracked_training_shows_its_curves_parameters_and_recipe(
     client = mlflow.MlflowClient(store)
     parent_is = f"tags.mlflow.parentRunId = '{parent.run_id}'"
     (run,) = client.search_runs([str(parent.experiment_id)], parent_is)
-    assert run.info.run_name == "train sft-dpo"
+    assert run.info.run_name == "train-sft-dpo"
     assert run.info.status == "FINISHED"
     assert run.data.params["learning_rate"] == "0.003"
     assert run.data.tags["recipe_hash"]
