@@ -107,13 +107,69 @@ def test_requests_do_not_give_the_decision_away_by_length_or_question_mark(
     assert max(marks) - min(marks) < 0.15
 
 
-def test_the_four_answers_are_alike_in_length_whatever_is_right(collection: Collection) -> None:
+def test_an_answer_is_as_long_where_it_is_right_as_where_it_is_wrong(collection: Collection) -> None:
     rows = collection.of("test")
-    for decision in ("tool_call", "request_for_info", "cannot_answer", "direct"):
+    for decision in ("tool_call", "request_for_info", "cannot_answer"):
         right = [len(answers(row)[decision]) for row in rows if row.expected.decision == decision]
-        told = [(stated, infer_decision(read_answer(text, "")), text) for stated, text in shown]
-    wrong = [one for one in told if one[0] != one[1]]
-    assert wrong == []
+        wrong = [len(answers(row)[decision]) for row in rows if row.expected.decision != decision]
+        assert 0.8 < mean(right) / mean(wrong) < 1.25
+
+
+def test_the_four_answers_are_alike_in_length(collection: Collection) -> None:
+    rows = collection.of("test")
+    lengths = {name: mean(len(answers(row)[name]) for row in rows) for name in answers(rows[0])}
+    assert max(lengths.values()) / min(lengths.values()) < 2
+
+
+def test_ask_rows_leave_out_exactly_what_the_answer_asks_for(examples: Path, catalogue: Catalogue) -> None:
+    asks = [row for row in raw_rows(examples, "test") if row["correct_answer"] == "request_for_info"]
+    for row in asks:
+        call = json.loads(row["answers"]["tool_call"])
+        parameter = catalogue.tools[call["name"]].parameters[row["held_out_param"]]
+        answer = row["answers"]["request_for_info"].lower()
+        assert parameter.noun in answer or parameter.ask.lower() in answer
+        for name, value in call["arguments"].items():
+            is_said = re.search(rf"(?<!\w){re.escape(str(value))}(?!\w)", row["question"], re.IGNORECASE)
+            assert bool(is_said) == (name != row["held_out_param"]), row["question"]
+
+
+def test_calls_use_the_values_that_the_user_gave(collection: Collection) -> None:
+    for row in [*collection.of("sft"), *collection.of("test")]:
+        said = " ".join(message["content"] for message in row.messages if message["role"] == "user").lower()
+        for call in row.expected.calls:
+            for value in json.loads(call["arguments"]).values():
+                assert str(value).lower() in said, said
+
+
+def test_decline_rows_offer_no_tool_that_could_serve(collection: Collection, catalogue: Catalogue) -> None:
+    beyond = {request.say for request in catalogue.out_of_scope["test"]}
+    for row in collection.of("test"):
+        if row.expected.decision == "cannot_answer":
+            tempting = json.loads(answers(row)["tool_call"])["name"]
+            is_withheld = tempting not in row.tool_names
+            assert is_withheld or row.question in beyond, row.question
+
+
+def test_preference_pairs_cover_every_confusion(examples: Path) -> None:
+    kinds = Counter((row["decision"], row["rejected_kind"]) for row in raw_rows(examples, "train_pref"))
+    decisions = {
+        "tool_call": {"ask", "decline", "direct", "wrong_tool", "missing_argument", "wrong_value"},
+        "request_for_info": {"call", "decline", "direct"},
+        "cannot_answer": {"call", "ask", "direct"},
+        "direct": {"call", "ask", "decline"},
+    }
+    assert {decision: {k for d, k in kinds if d == decision} for decision in decisions} == decisions
+    assert min(kinds.values()) >= 8
+
+
+def test_the_grader_reads_every_answer_as_the_decision_it_stands_for(examples: Path) -> None:
+    shown = [(row["decision"], row["messages"][-1]["content"]) for row in raw_rows(examples, "train_sft")]
+    for row in raw_rows(examples, "train_pref"):
+        shown.append((row["decision"], row["chosen_response"]["content"]))
+    for row in raw_rows(examples, "test"):
+        shown += [item for item in row["answers"].items() if item[0] != "tool_call"]
+    told = [(stated, infer_decision(read_answer(text, "")), text) for stated, text in shown]
+    assert [one for one in told if one[0] != one[1]] == []
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.stem)
