@@ -32,24 +32,26 @@ def main(argv: Sequence[str]) -> None:
     """Move a model towards the chosen answers of ``train_pref.jsonl`` and away from the rejected."""
     started = time.monotonic()
     job = parse_arguments(argv, "Direct preference optimisation", "train_pref.jsonl")
-    recipe = load_recipe(job.recipe, DPOConfig, job.overrides)
-    made_from = fingerprint_run(recipe.hash, job.train, job.model)
-    if is_finished(job.out, made_from):
-        print(f"{job.out}: this training is finished; nothing to do")
-        return
     use_every_gpu("training.dpo", argv)
-
-    config = build_config(recipe, job.checkpoints)
-    tokenizer = load_tokenizer(job.model, recipe.chat_template)
-    rows = tokenize_preference_rows(job.train, tokenizer, recipe.tool_call_format, config.max_length)
-
     variant = read_environment().variant or "dpo"
-    with child_run(
-        f"train-{variant}", job.train.parent, {"recipe_hash": recipe.hash}, recipe.all_fields
-    ) as run:
+
+    # All that can fail is inside, so that a failure shows in MLflow as one.
+    with child_run(f"train-{variant}", job.train.parent) as run:
+        recipe = load_recipe(job.recipe, DPOConfig, job.overrides)
+        run.set_tags({"recipe_hash": recipe.hash})
+        run.log_params(recipe.all_fields)
         run.log_artifact(job.recipe)
+        made_from = fingerprint_run(recipe.hash, job.train, job.model)
+        if is_finished(job.out, made_from):
+            print(f"{job.out}: this training is finished; nothing to do")
+            return
+
+        config = build_config(recipe, job.checkpoints)
+        tokenizer = load_tokenizer(job.model, recipe.chat_template)
+        rows = tokenize_preference_rows(job.train, tokenizer, recipe.tool_call_format, config.max_length)
         run.log_dataset(job.train, name=job.train.name, context="training")
         run.log_metrics({"rows": len(rows.dataset), "rows_dropped_as_too_long": rows.dropped})
+
         score_completions_alone()
         trainer = PreferenceTrainer(
             model=str(job.model),
@@ -60,6 +62,7 @@ def main(argv: Sequence[str]) -> None:
             callbacks=[ReportingCallback(job.out / "metrics.jsonl", run)],
         )
         trainer.train_or_resume(made_from)
+
         summary = Summary(
             stage="dpo",
             recipe=job.recipe.name,

@@ -30,24 +30,26 @@ def main(argv: Sequence[str]) -> None:
     """Fine-tune a model on the answers of ``train_sft.jsonl``."""
     started = time.monotonic()
     job = parse_arguments(argv, "Supervised fine-tuning", "train_sft.jsonl")
-    recipe = load_recipe(job.recipe, SFTConfig, job.overrides)
-    made_from = fingerprint_run(recipe.hash, job.train, job.model)
-    if is_finished(job.out, made_from):
-        print(f"{job.out}: this training is finished; nothing to do")
-        return
     use_every_gpu("training.sft", argv)
-
-    config = build_config(recipe, job.checkpoints)
-    tokenizer = load_tokenizer(job.model, recipe.chat_template)
-    rows = tokenize_sft_rows(job.train, tokenizer, recipe.tool_call_format, config.max_length)
-
     variant = read_environment().variant or "sft"
-    with child_run(
-        f"train-{variant}", job.train.parent, {"recipe_hash": recipe.hash}, recipe.all_fields
-    ) as run:
+
+    # All that can fail is inside, so that a failure shows in MLflow as one.
+    with child_run(f"train-{variant}", job.train.parent) as run:
+        recipe = load_recipe(job.recipe, SFTConfig, job.overrides)
+        run.set_tags({"recipe_hash": recipe.hash})
+        run.log_params(recipe.all_fields)
         run.log_artifact(job.recipe)
+        made_from = fingerprint_run(recipe.hash, job.train, job.model)
+        if is_finished(job.out, made_from):
+            print(f"{job.out}: this training is finished; nothing to do")
+            return
+
+        config = build_config(recipe, job.checkpoints)
+        tokenizer = load_tokenizer(job.model, recipe.chat_template)
+        rows = tokenize_sft_rows(job.train, tokenizer, recipe.tool_call_format, config.max_length)
         run.log_dataset(job.train, name=job.train.name, context="training")
         run.log_metrics({"rows": len(rows.dataset), "rows_dropped_as_too_long": rows.dropped})
+
         score_completions_alone()
         trainer = SupervisedTrainer(
             model=str(job.model),
@@ -58,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
             callbacks=[ReportingCallback(job.out / "metrics.jsonl", run)],
         )
         trainer.train_or_resume(made_from)
+
         summary = Summary(
             stage="sft",
             recipe=job.recipe.name,

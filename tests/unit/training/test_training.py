@@ -219,7 +219,7 @@ def test_scoring_completions_alone_gives_the_same_losses(
             assert ours["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=1e-3)
 
 
-def test_a_tracked_training_shows_its_curves_parameters_and_recipe(
+def test_a_tracked_training_shows_its_curves_its_parameters_and_its_failure(
     tiny_model: Path, sft_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = f"sqlite:///{tmp_path}/mlflow.db"
