@@ -64,7 +64,9 @@ def resolved_requirements() -> list[str]:
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise StagingFailed(f"{REQUIREMENTS} has no solution for Python {PYTHON_VERSION}: {done.stderr[-600:]}")
+        raise StagingFailed(
+            f"{REQUIREMENTS} has no solution for Python {PYTHON_VERSION}: {done.stderr[-600:]}"
+        )
     pins = {
         item["metadata"]["name"].lower(): item["metadata"]["version"]
         for item in json.loads(done.stdout)["install"]
