@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.toolcalls import DECISIONS
 from jobs.doors import BadInput
 
 
@@ -26,16 +27,18 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read canonical rows; every one has an id of its own. Raises BadInput naming the file and the row."""
+    """Read canonical rows, each with an id of its own; raises BadInput naming the file, row and field."""
     rows = read_jsonl(path)
     seen: set[str] = set()
     for number, row in enumerate(rows, 1):
-        row_id = row.get("id")
-        if not isinstance(row_id, str) or not row_id:
-            raise BadInput(f"{path}, row {number}: 'id' must be a string; run the file through data.prepare")
-        if row_id in seen:
-            raise BadInput(f"{path}, row {number}: the id {row_id!r} is there twice; give each row its own")
-        seen.add(row_id)
+        fault = _fault_of(row)
+        if fault:
+            raise BadInput(f"{path}, row {number}: {fault}; run the file through data.prepare")
+        if row["id"] in seen:
+            raise BadInput(
+                f"{path}, row {number}: the id {row['id']!r} is there twice; give each row its own"
+            )
+        seen.add(row["id"])
     return rows
 
 
@@ -50,6 +53,19 @@ def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def line_of(record: Mapping[str, Any]) -> str:
     """One line of JSON with its line end; in ASCII, which no unpaired surrogate in a text can break."""
     return json.dumps(record, allow_nan=False) + "\n"
+
+
+def _fault_of(row: Mapping[str, Any]) -> str | None:
+    if not isinstance(row.get("id"), str) or not row["id"]:
+        return "'id' must be a string"
+    if not isinstance(row.get("tools"), str):
+        return "'tools' must be the JSON text of a list"
+    if not isinstance(row.get("messages"), list):
+        return "'messages' must be a list"
+    expected = row.get("expected")
+    if not isinstance(expected, dict) or expected.get("decision") not in DECISIONS:
+        return f"'expected.decision' must be one of {', '.join(DECISIONS)}"
+    return None
 
 
 def _read_line(line: str, path: Path, number: int) -> dict[str, Any]:

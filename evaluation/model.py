@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import yaml
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from data.template import load_tokenizer, render_completion, render_prompt
 from evaluation.toolcalls import FORMATS, format_of_template
@@ -67,6 +68,8 @@ def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
     settings = _read_recipe(recipe) if recipe else {}
     tokenizer = load_tokenizer(folder, _template_path(settings, recipe))
     format = _format(settings, str(tokenizer.chat_template), recipe)
+    # Bars that redraw themselves make a job's log unreadable; progress has its own lines.
+    disable_progress_bar()
     has_gpu = torch.cuda.is_available()
     dtype = torch.bfloat16 if has_gpu else torch.float32
     model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype)

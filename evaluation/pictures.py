@@ -29,6 +29,8 @@ NAMES = {
     MALFORMED: "malformed",
 }
 DOTS_PER_INCH = 150
+# Inches: narrow enough that the letters stay readable where a telephone shows the whole width.
+WIDTH = 5.8
 STYLE = {"font.size": 11, "axes.titlesize": 12, "axes.titleweight": "bold", "axes.axisbelow": True}
 
 
@@ -48,9 +50,9 @@ def draw_pictures(comparison: Comparison, folder: Path) -> list[Path]:
 
 def _draw_accuracy(comparison: Comparison) -> Figure:
     suites = comparison.summaries
-    figure = Figure(figsize=(4.6 * len(suites), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(suites), squeeze=False)
-    for ax, (suite, summaries) in zip(axes[0], suites.items(), strict=True):
+    figure = Figure(figsize=(WIDTH, 3.2 * len(suites)), layout="constrained")
+    axes = figure.subplots(len(suites), 1, squeeze=False)
+    for ax, (suite, summaries) in zip(axes[:, 0], suites.items(), strict=True):
         metric = SUITES[suite].main_metric
         for number, (variant, summary) in enumerate(summaries.items()):
             _draw_estimate(ax, number, summary.metrics[metric], _style_of(comparison, variant))
@@ -58,13 +60,13 @@ def _draw_accuracy(comparison: Comparison) -> Figure:
         ax.set_xlim(-0.6, len(summaries) - 0.4)
         _finish_percent_axis(ax)
         ax.set_title(f"{suite}: {metric}, {_rows(summaries)} rows")
-    figure.suptitle("How often each variant is right (95% intervals)", fontsize=13)
+    figure.suptitle("How often each variant is right, with 95% intervals", fontsize=12)
     return figure
 
 
 def _draw_recall(comparison: Comparison) -> Figure:
     suites = comparison.summaries
-    figure = Figure(figsize=(7.6, 3.3 * len(suites)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.2 * len(suites)), layout="constrained")
     axes = figure.subplots(len(suites), 1, squeeze=False)
     for ax, (suite, summaries) in zip(axes[:, 0], suites.items(), strict=True):
         decisions = [name for name in DECISIONS if any(s.recall[name].n for s in summaries.values())]
@@ -93,7 +95,7 @@ def _draw_confusion(suite: str, summaries: Mapping[str, Summary]) -> Figure:
     taken = [name for name in (*DECISIONS, MALFORMED) if name in seen or name in DECISIONS]
     columns = min(2, max(len(summaries), 1))
     lines = -(-max(len(summaries), 1) // columns)
-    size = (4.4 * columns, (1.5 + 0.55 * len(expected)) * lines)
+    size = (4.4 * columns, (1.0 + 0.5 * len(expected)) * lines)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False)
     for ax in axes.flat[len(summaries) :]:
@@ -101,7 +103,9 @@ def _draw_confusion(suite: str, summaries: Mapping[str, Summary]) -> Figure:
     for ax, (variant, summary) in zip(axes.flat, summaries.items(), strict=False):
         _draw_table(ax, summary.confusion, expected, taken)
         ax.set_title(variant)
-    figure.suptitle(f"{suite}: expected (rows) and taken (columns) decisions", fontsize=12)
+    figure.suptitle(f"{suite}: which decision was taken where which was expected", fontsize=12)
+    figure.supxlabel("taken", fontsize=11)
+    figure.supylabel("expected", fontsize=11)
     return figure
 
 
@@ -113,22 +117,23 @@ def _draw_table(
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for y, row in enumerate(counts):
         for x, count in enumerate(row):
-            colour = "white" if shares[y][x] > 0.5 else "black"
+            colour = "white" if shares[y][x] > 0.6 else "black"
             ax.text(x, y, str(count), ha="center", va="center", color=colour)
-    ax.set_xticks(range(len(taken)), [NAMES[name] for name in taken], rotation=30, ha="right")
-    ax.set_yticks(range(len(expected)), [NAMES[name] for name in expected])
-    ax.set_xlabel("taken")
-    ax.set_ylabel("expected")
+    ax.set_xticks(range(len(taken)), [NAMES[name] for name in taken], fontsize=10)
+    ax.set_yticks(range(len(expected)), [NAMES[name] for name in expected], fontsize=10)
 
 
 def _draw_estimate(ax: Axes, x: float, one: Estimate, style: tuple[str, str]) -> None:
     if one.value is None or one.low is None or one.high is None:
         return
     colour, marker = style
-    error = [[100 * (one.value - one.low)], [100 * (one.high - one.value)]]
+    # At 0 and at 1 an interval's end may lie beyond the value by a rounding error.
+    error = [[100 * max(0.0, one.value - one.low)], [100 * max(0.0, one.high - one.value)]]
     value = 100 * one.value
-    ax.errorbar(x, value, yerr=error, color=colour, marker=marker, markersize=8, capsize=4, linewidth=1.6)
-    ax.annotate(f"{value:.0f}", (x, 100 * one.high), (0, 4), textcoords="offset points", ha="center")
+    ax.errorbar(x, value, yerr=error, color=colour, marker=marker, markersize=7, capsize=3, linewidth=1.6)
+    ax.annotate(
+        f"{value:.0f}", (x, 100 * one.high), (0, 3), textcoords="offset points", ha="center", fontsize=9
+    )
 
 
 def _finish_percent_axis(ax: Axes) -> None:
@@ -148,7 +153,7 @@ def _style_of(comparison: Comparison, variant: str) -> tuple[str, str]:
 
 def _decision_label(decision: str, summaries: Mapping[str, Summary]) -> str:
     most = max(summary.recall[decision].n for summary in summaries.values())
-    return f"{NAMES[decision]} ({most} rows)"
+    return f"{NAMES[decision]}\n({most} rows)"
 
 
 def _rows(summaries: Mapping[str, Summary]) -> int:

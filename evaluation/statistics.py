@@ -52,8 +52,10 @@ def estimate(proportion: Proportion) -> Estimate:
     """Give a proportion its Wilson interval."""
     if proportion.n == 0:
         return Estimate(None, None, None, 0)
+    share = proportion.successes / proportion.n
     low, high = proportion_confint(proportion.successes, proportion.n, alpha=1 - CONFIDENCE, method="wilson")
-    return Estimate(proportion.value, float(low), float(high), proportion.n)
+    # At 0% and 100% the interval ends at the share, but for a rounding error that would cross it.
+    return Estimate(share, min(float(low), share), max(float(high), share), proportion.n)
 
 
 def compare_paired(a: Sequence[bool], b: Sequence[bool]) -> PairedDifference:

@@ -7,19 +7,19 @@ from typing import Any
 
 from evaluation.toolcalls.call_objects import NotACall, call_of, is_call_object
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.json_values import TOO_DEEP, JsonFault, decode_value_at, skip_blanks
+from evaluation.toolcalls.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
 from evaluation.toolcalls.repair import repair_value_at
 
 FENCE = "```"
-# Each repair may read to the end of the text, so their number must not grow with it.
-MAX_REPAIRS = 16
+SEPARATORS = " \t;,"
+MAX_REPAIRS = 8
 
 
 def parse_bare_json(text: str, lenient: bool) -> Completion:
     """Read every JSON call that begins a line or follows another; a lenient parse finds calls anywhere.
 
     JSON that is no call (an answer that shows a JSON example) stays text. A line that begins with
-    ``{"name"`` and is no JSON is a malformed call.
+    ``{"name"`` and is no JSON is a malformed call. Behind 32 places that are no JSON all is text.
     """
     return _Scan(text, lenient).run()
 
@@ -33,14 +33,14 @@ class _Scan:
     repairs: list[str] = field(default_factory=list)
     error: ParseError | None = None
     kept: int = 0
-    repairs_tried: int = 0
+    faults: int = 0
     brace: int = -1
     bracket: int = -1
 
     def run(self) -> Completion:
         start = self._next_opener(0)
-        while start < len(self.text):
-            value, end = self._decode(start)
+        while start < len(self.text) and self.faults < MAX_FAULTS:
+            value, end = self._decode(start) if self._may_be_call(start) else (None, start + 1)
             if value is not None and self._take(value, start):
                 self.outside.append(self.text[self.kept : start])
                 self.kept = end
@@ -58,22 +58,26 @@ class _Scan:
             self.bracket = _find(self.text, "[", position)
         return min(self.brace, self.bracket)
 
+    def _may_be_call(self, start: int) -> bool:
+        if not self.lenient and not self._begins_line(start):
+            return False
+        after = skip_blanks(self.text, start + 1)
+        first = self.text[after : after + 1]
+        return first == "{" if self.text[start] == "[" else first not in ("}", "")
+
     def _decode(self, start: int) -> tuple[Any, int]:
         """Decode at `start`; on failure return None and the index from which another value may begin."""
         try:
             return decode_value_at(self.text, start)
         except JsonFault as fault:
-            if self.lenient and self.repairs_tried < MAX_REPAIRS:
+            self.faults += 1
+            if self.lenient and self.faults <= MAX_REPAIRS:
                 return self._mend(start)
-            if fault.message == TOO_DEEP:
-                self._fail(fault.message, start)
-                return None, len(self.text)
             if self._looks_like_call(start):
                 self._fail(fault.message, fault.position)
             return None, max(fault.position, start + 1)
 
     def _mend(self, start: int) -> tuple[Any, int]:
-        self.repairs_tried += 1
         try:
             value, end, repairs = repair_value_at(self.text, start)
         except JsonFault:
@@ -86,8 +90,6 @@ class _Scan:
     def _take(self, value: Any, start: int) -> bool:
         items = value if isinstance(value, list) else [value]
         if not items or not all(is_call_object(item) for item in items):
-            return False
-        if not self.lenient and not self._begins_line(start):
             return False
         try:
             self.calls += [call_of(item, self.repairs if self.lenient else None) for item in items]
@@ -102,7 +104,7 @@ class _Scan:
 
     def _begins_line(self, start: int) -> bool:
         # Going back ends at the last opener at the latest, so that all calls together stay linear.
-        while start > self.kept and self.text[start - 1] in " \t;,":
+        while start > self.kept and self.text[start - 1] in SEPARATORS:
             start -= 1
         return start == self.kept or self.text[start - 1] == "\n"
 
@@ -116,10 +118,11 @@ def _find(text: str, sign: str, position: int) -> int:
 
 
 def _without_fences(pieces: list[str]) -> str:
-    """Join what stands around the calls, less the code fences that held them."""
+    """Join what stands around the calls, less the fences that held them and the signs that part them."""
     kept = []
     for number, piece in enumerate(pieces):
-        rest = piece
+        parts_two_calls = 0 < number < len(pieces) - 1 and not piece.strip(SEPARATORS + "\n\r")
+        rest = "" if parts_two_calls else piece
         if number > 0 and rest.lstrip().startswith(FENCE):
             rest = rest.lstrip()[len(FENCE) :]
         last_line = rest.rstrip().rpartition("\n")[2].strip()

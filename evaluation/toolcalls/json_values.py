@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 MAX_DEPTH = 64
 MAX_DIGITS = 128
+# Raising one JSONDecodeError counts the lines before it, so a text of many faults would take quadratic time.
+MAX_FAULTS = 32
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 

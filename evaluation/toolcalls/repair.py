@@ -13,13 +13,20 @@ _CLOSERS = {"{": "}", "[": "]"}
 _LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
-def repair_value_at(text: str, start: int) -> tuple[Any, int, tuple[str, ...]]:
-    """Decode the object or list that begins at `start`, mending it, and name what was mended.
+# A call longer than this is not mended: mending reads sign by sign, and may be tried several times.
+MAX_CHARACTERS_MENDED = 16_384
+
+
+def repair_value_at(text: str, start: int, end: int | None = None) -> tuple[Any, int, tuple[str, ...]]:
+    """Decode the object or list that begins at `start` and lies before `end`, and name what was mended.
 
     Returns the value, the index behind it and the repairs. Raises JsonFault where mending does not help.
     """
-    mending = _Mending(text, start)
+    end = len(text) if end is None else end
+    mending = _Mending(text, start, min(end, start + MAX_CHARACTERS_MENDED))
     mending.run()
+    if mending.at >= start + MAX_CHARACTERS_MENDED:
+        raise JsonFault("too long to be mended", start)
     try:
         value = decode_value("".join(mending.written))
     except JsonFault as fault:
@@ -31,15 +38,16 @@ def repair_value_at(text: str, start: int) -> tuple[Any, int, tuple[str, ...]]:
 class _Mending:
     """One pass over the text from an opening bracket to the one that closes it, or to the text's end."""
 
-    def __init__(self, text: str, start: int) -> None:
+    def __init__(self, text: str, start: int, end: int) -> None:
         self.text = text
         self.at = start
+        self.end = end
         self.open: list[str] = []
         self.written: list[str] = []
         self.repairs: list[str] = []
 
     def run(self) -> None:
-        while self.at < len(self.text):
+        while self.at < self.end:
             self._take()
             if not self.open:
                 return
@@ -68,19 +76,19 @@ class _Mending:
 
     def _take_string(self, quote: str) -> None:
         start = self.at + 1
-        end = _end_of_string(self.text, start, quote)
+        end = _end_of_string(self.text, start, self.end, quote)
         body = self.text[start:end]
         if quote == "'":
             self.repairs.append("single_quotes")
             body = body.replace("\\'", "'").replace('"', '\\"')
         self.written.append(f'"{body}"')
-        if end == len(self.text):
+        if end == self.end:
             self.repairs.append("missing_closer")
-        self.at = end + 1
+        self.at = min(end + 1, self.end)
 
     def _take_word(self) -> None:
         end = self.at
-        while end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_"):
+        while end < self.end and (self.text[end].isalnum() or self.text[end] == "_"):
             end += 1
         word = self.text[self.at : end]
         self.at = end
@@ -101,8 +109,8 @@ class _Mending:
             del self.written[last]
 
 
-def _end_of_string(text: str, start: int, quote: str) -> int:
+def _end_of_string(text: str, start: int, end: int, quote: str) -> int:
     at = start
-    while at < len(text) and text[at] != quote:
+    while at < end and text[at] != quote:
         at += 2 if text[at] == "\\" else 1
-    return min(at, len(text))
+    return min(at, end)

@@ -195,8 +195,9 @@ def _reason_of_arguments(fit: Fit) -> str:
 
 
 def _reason_of_surplus(calls: Sequence[Call], gold: Gold, assignment: Sequence[int | None]) -> str:
+    taken = set(assignment)
     matched = [calls[at] for at in assignment if at is not None]
-    surplus = [call for number, call in enumerate(calls) if number not in set(assignment)]
+    surplus = [call for number, call in enumerate(calls) if number not in taken]
     if any(call.name not in gold.tools for call in surplus):
         return "invented_tool"
     return "duplicate_call" if all(call in matched for call in surplus) else "extra_call"

@@ -13,7 +13,7 @@ from typing import Any
 from evaluation.toolcalls.bare_json import parse_bare_json
 from evaluation.toolcalls.call_objects import NotACall, call_of
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.json_values import JsonFault, decode_value_at, skip_blanks
+from evaluation.toolcalls.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
 from evaluation.toolcalls.repair import repair_value_at
 
 THINK_OPENING, THINK_CLOSING = "<think>", "</think>"
@@ -52,6 +52,7 @@ class _Tagged:
     outside: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     error: ParseError | None = None
+    faults: int = 0
 
     def parse(self, text: str, position: int) -> Completion:
         tag = text.find(self.opening, position)
@@ -59,7 +60,7 @@ class _Tagged:
             bare = parse_bare_json(text[position:], lenient=True)
             if bare.calls:
                 return Completion(bare.calls, bare.text, None, ("missing_tags", *bare.repairs))
-        while tag >= 0:
+        while tag >= 0 and self.faults < MAX_FAULTS:
             self._keep_outside(text, position, tag)
             position = self._take_block(text, tag + len(self.opening))
             tag = text.find(self.opening, position)
@@ -93,10 +94,12 @@ class _Tagged:
         except JsonFault:
             if not self.lenient:
                 raise
+            self.faults += 1
         closing = text.find(self.closing, start)
-        body = text[: closing if closing >= 0 else len(text)]
-        opener = min((at for at in (body.find("{", start), body.find("[", start)) if at >= 0), default=start)
-        value, end, repairs = repair_value_at(body, opener)
+        limit = len(text) if closing < 0 else closing
+        openers = (text.find("{", start, limit), text.find("[", start, limit))
+        opener = min((at for at in openers if at >= 0), default=start)
+        value, end, repairs = repair_value_at(text, opener, limit)
         self.repairs += repairs
         return value, end
 
@@ -107,6 +110,7 @@ class _Tagged:
         self.outside.append(text[start:end])
 
     def _fail(self, message: str, position: int) -> None:
+        self.faults += 1
         self.error = self.error or ParseError(message, position)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Rules:
     types_by_schema: bool
 
 
+# A sign before a digit may be its decimal point or its minus.
+_MEANINGLESS = re.compile(r"[,./-](?![0-9])|[\s_*^]")
 _DROPPED = str.maketrans({"'": '"', **dict.fromkeys(" ,./-_*^", "")})
 
 
@@ -42,11 +45,8 @@ def plain_text(text: str) -> str:
     >>> plain_text("1.5") == plain_text("15"), plain_text("New-York") == plain_text("new york")
     (False, True)
     """
-    folded = unicodedata.normalize("NFKC", text).casefold().strip()
-    if not any(character.isdigit() for character in folded):
-        return folded.translate(_DROPPED)
-    followed = zip(folded, folded[1:] + " ", strict=True)
-    return "".join(c if after.isdigit() and c in ",./-" else c.translate(_DROPPED) for c, after in followed)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _MEANINGLESS.sub("", folded).replace("'", '"')
 
 
 DEFAULT_RULES = Rules(

@@ -1,0 +1,221 @@
+"""Scores: one reason for every kind of fault, values in [0, 1], and nothing unscored counted as zero."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.toolcalls import REASONS, parse_completion, reward, score_completion
+from evaluation.toolcalls.decision import decision_of_text
+from evaluation.toolcalls.rewards import Generated
+from evaluation.toolcalls.score import Score
+from evaluation.toolcalls.values import BFCL_RULES
+from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
+
+PARIS = ("get_weather", {"city": "Paris"})
+ROME = ("get_weather", {"city": "Rome"})
+TIMER = ("set_timer", {"minutes": 5})
+ASK, DECLINE, ANSWER = ANSWERS["request_for_info"], ANSWERS["cannot_answer"], ANSWERS["direct"]
+
+
+def said(*calls: tuple[str, Any]) -> str:
+    return "\n".join(hermes(name, arguments) for name, arguments in calls)
+
+
+def grade(text: str, row: dict[str, Any]) -> Score:
+    return score_completion(parse_completion(text, "hermes"), row)
+
+
+MUTATIONS = [
+    (said(PARIS), call_row(PARIS), "correct", "the gold call"),
+    (said(TIMER, PARIS), call_row(PARIS, TIMER), "correct", "order is free unless the row says otherwise"),
+    (said(TIMER), call_row(PARIS), "wrong_tool", "another tool of the list"),
+    (said(("weather", {})), call_row(PARIS), "invented_tool", "a tool that is not there"),
+    (said(PARIS, ("weather", {})), call_row(PARIS), "invented_tool", "or one beside the right call"),
+    (said(PARIS), call_row(PARIS, ROME), "missing_call", "one of two"),
+    (said(PARIS, TIMER), call_row(PARIS), "extra_call", "one too many"),
+    (said(PARIS, PARIS), call_row(PARIS), "duplicate_call", "the same twice"),
+    (said(TIMER, PARIS), call_row(PARIS, TIMER, ordered=True), "wrong_order", "the row says in order"),
+    (said(("get_weather", {})), call_row(PARIS), "missing_argument", "no city"),
+    (
+        said(("get_weather", {"city": "Paris", "days": 3})),
+        call_row(PARIS),
+        "extra_argument",
+        "days were not asked for",
+    ),
+    (said(ROME), call_row(PARIS), "wrong_value", "another city"),
+    (said(("get_weather", {"city": 7})), call_row(PARIS), "wrong_type", "a number for a city"),
+    (
+        said(("get_weather", {"city": "Paris", "unit": "kelvin"})),
+        call_row(("get_weather", {"city": "Paris", "unit": "celsius"})),
+        "schema_violation",
+        "not one of the enum",
+    ),
+    ("<tool_call>{", call_row(PARIS), "malformed_call", "cut off"),
+    ("", text_row("cannot_answer"), "malformed_call", "saying nothing declines nothing"),
+    (ASK, call_row(PARIS), "ask_when_should_call", "all was given"),
+    (DECLINE, call_row(PARIS), "decline_when_should_call", "there is a tool for it"),
+    (ANSWER, call_row(PARIS), "missing_call", "made up instead of looked up"),
+    (said(PARIS), text_row("request_for_info"), "call_when_should_ask", "the city was made up"),
+    (said(PARIS), text_row("cannot_answer"), "call_when_should_decline", "no tool fits"),
+    (DECLINE, text_row("request_for_info"), "decline_when_should_ask", "asking would have helped"),
+    (ASK, text_row("cannot_answer"), "ask_when_should_decline", "asking does not help"),
+    (ANSWER, text_row("request_for_info"), "answer_when_should_not", "made up"),
+    (ANSWER, text_row("cannot_answer"), "answer_when_should_not", "made up"),
+    (ASK, text_row("request_for_info"), "correct", "the gold text"),
+    (DECLINE, text_row("cannot_answer"), "correct", "the gold text"),
+    (ANSWER, text_row("direct"), "correct", "the gold text"),
+    (said(PARIS), text_row("direct"), "extra_call", "no call was needed"),
+]
+
+
+@pytest.mark.parametrize(("text", "row", "reason", "why"), MUTATIONS)
+def test_each_fault_gets_its_own_reason(text: str, row: dict[str, Any], reason: str, why: str) -> None:
+    score = grade(text, row)
+    assert score.reason == reason, why
+    assert score.is_correct == (reason == "correct"), why
+    assert score.value is not None
+    assert 0 <= score.value <= 1
+
+
+def test_the_table_gives_every_reason_of_the_closed_list() -> None:
+    assert {reason for _, _, reason, _ in MUTATIONS} == set(REASONS)
+
+
+def test_a_predicted_call_satisfies_at_most_one_expected_call() -> None:
+    score = grade(said(PARIS), call_row(PARIS, PARIS))
+    assert score.reason == "missing_call"
+    assert score.parts["tool"] == 0.5
+
+
+def test_possible_answers_are_accepted_and_optional_arguments_may_lack() -> None:
+    allowed = json.dumps([{"get_weather": {"city": ["Paris", "Lutetia"], "unit": ["celsius", ""]}}])
+    row = call_row(allowed=allowed)
+    assert grade(said(("get_weather", {"city": "lutetia"})), row).is_correct
+    assert grade(said(("get_weather", {"city": "Paris", "unit": "celsius"})), row).is_correct
+    assert grade(said(("get_weather", {"city": "Paris", "unit": "fahrenheit"})), row).reason == "wrong_value"
+    assert grade(said(("get_weather", {})), row).reason == "missing_argument"
+
+
+def test_possible_answers_need_the_best_assignment() -> None:
+    either, only = [{"get_weather": {"city": ["Paris", "Rome"]}}, {"get_weather": {"city": ["Paris"]}}]
+    assert grade(said(PARIS, ROME), call_row(allowed=json.dumps([either, only]))).is_correct
+
+
+def test_a_row_that_declines_without_a_text_only_forbids_calls() -> None:
+    row = text_row("cannot_answer")
+    row["expected"]["text"] = None
+    assert all(grade(text, row).is_correct for text in (ASK, DECLINE, ANSWER))
+    assert grade(said(PARIS), row).reason == "call_when_should_decline"
+    assert not grade("", row).is_correct
+
+
+def test_bfcl_rules_hold_types_strictly() -> None:
+    row = call_row(("set_timer", {"minutes": 5}))
+    row["tools"] = row["tools"].replace('"number"', '"integer"')
+    parsed = parse_completion(said(("set_timer", {"minutes": 5.0})), "hermes")
+    assert score_completion(parsed, row).is_correct
+    assert not score_completion(parsed, row, rules=BFCL_RULES).is_correct
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"expected": None}, "expected.decision"),
+        ({"expected": {"decision": "shout"}}, "expected.decision"),
+        ({"expected": {"decision": "tool_call", "calls": []}}, "expected.calls"),
+        ({"expected": {"decision": "direct", "calls": [{"name": "f", "arguments": "{}"}]}}, "expected.calls"),
+        ({"expected": {"decision": "tool_call", "calls": [{"arguments": "{}"}]}}, "expected.calls"),
+        ({"expected": {"decision": "tool_call", "allowed": "["}}, "expected.allowed"),
+        ({"expected": {"decision": "tool_call", "allowed": '[{"f": 1}]'}}, "expected.allowed"),
+        ({"tools": "{"}, "tools"),
+    ],
+)
+def test_a_row_that_cannot_be_graded_is_unscored_and_says_which_field(change: Any, named: str) -> None:
+    score = grade(said(PARIS), {**call_row(PARIS), **change})
+    assert score.value is None
+    assert score.reason is None
+    assert named in str(score.error)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "why"),
+    [
+        (said(PARIS), said(ROME), "a right value beats a wrong one"),
+        (said(ROME), said(("get_weather", {})), "a wrong value beats none"),
+        (said(ROME), said(TIMER), "the right tool beats another"),
+        (said(TIMER), ANSWER, "a call beats none"),
+        (said(PARIS), said(PARIS, PARIS), "a duplicate costs"),
+        (said(PARIS, PARIS), said(*[PARIS] * 9), "and each further one more"),
+    ],
+)
+def test_rewards_are_graded(better: str, worse: str, why: str) -> None:
+    high, low = reward([better, worse], [call_row(PARIS)] * 2)
+    assert high is not None and low is not None
+    assert high > low, why
+
+
+def test_rewards_take_weights_and_every_shape_of_completion() -> None:
+    row = call_row(PARIS)
+    message = {"role": "assistant", "content": said(PARIS)}
+    function = {"name": "get_weather", "arguments": '{"city": "Rome"}'}
+    calling = {"role": "assistant", "content": None, "tool_calls": [{"function": function}]}
+    shapes: list[Generated] = [said(PARIS), message, [message], parse_completion(said(PARIS), "hermes")]
+    assert reward(shapes, [row] * 4) == [1.0] * 4
+    assert reward([calling], [row], {"values": 1.0}) == [0.0]
+    assert reward(["<tool_call>{"], [row]) == [0.0], "malformed is the minimum, never None"
+    assert reward(["x"], [{}]) == [None], "only a row that cannot be graded is skipped"
+    assert reward([said(ROME)], [row], {"decision": 1.0}) == [0.99], "less than correct pays less"
+    with pytest.raises(ValueError, match="'vlaues'"):
+        reward([], [], {"vlaues": 1.0})
+    with pytest.raises(ValueError, match="negative"):
+        reward([], [], {"values": -1.0})
+
+
+DECISIONS = [
+    ("Could you please specify the city?", "request_for_info", "a plain question"),
+    ("Apologies for the inconvenience, but could you tell me the city?", "request_for_info", "not a refusal"),
+    ("In what city", "request_for_info", "people leave the question mark out"),
+    ("To proceed, I'll need your user ID.", "request_for_info", "no question, still a request"),
+    (
+        "I'm sorry, I can't do that. Please check the airline's website.",
+        "cannot_answer",
+        "advice is no request",
+    ),
+    ("I’m unable to do that. Is there anything else I can help with?", "cannot_answer", "a courtesy"),
+    ("I can't book it. Would you like me to look for another?", "cannot_answer", "an offer"),
+    ("This isn't something that my current tools let me do.", "cannot_answer", "no apology"),
+    ("It is sunny. Would you like more details?", "direct", "an offer after an answer"),
+    ("I'm sorry to hear that. Aspirin helps.", "direct", "sympathy is no refusal"),
+    ("Paris has 2.1 million inhabitants.", "direct", "an answer"),
+    ("죄송합니다. 할 수 없습니다.", "cannot_answer", "Korean"),
+    ("请提供城市名称。", "request_for_info", "Chinese"),
+]
+
+
+@pytest.mark.parametrize(("text", "decision", "why"), DECISIONS)
+def test_texts_are_told_apart_by_their_wording(text: str, decision: str, why: str) -> None:
+    assert decision_of_text(text) == decision, why
+
+
+ROWS = st.sampled_from([call_row(PARIS), call_row(PARIS, TIMER), *(text_row(d) for d in list(ANSWERS)[2:])])
+TEXTS = st.lists(
+    st.sampled_from([said(PARIS), said(ROME), said(TIMER), ASK, DECLINE, ANSWER, "<tool_call>", "{", "\n"]),
+    max_size=4,
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS, ROWS)
+def test_every_score_is_consistent(text: str, row: dict[str, Any]) -> None:
+    score = grade(text, row)
+    assert score.value is not None
+    assert 0 <= score.value <= 1
+    assert score.reason in REASONS
+    assert (score.value == 1) == (score.reason == "correct")
+    assert all(0 <= part <= 1 for part in score.parts.values())
+    assert reward([text], [row]) == [pytest.approx(score.value)]

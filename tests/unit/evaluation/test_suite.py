@@ -1,0 +1,87 @@
+"""Scoring a suite: what is missing, doubled or unknown is counted apart, and nothing is scored twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evaluation.toolcalls import score_suite
+from evaluation.toolcalls.metrics import Graded, accuracy, confusion, part_rate, recall_by_decision
+from evaluation.toolcalls.score import Score
+from evaluation.toolcalls.suite import record_of, score_of
+from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
+
+GOOD = {"id": "r1", "completion": hermes("get_weather", {"city": "Paris"}), "format": "hermes"}
+ROW = call_row(("get_weather", {"city": "Paris"}))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "error", "why"),
+    [
+        ([GOOD], None, "one prediction"),
+        ([GOOD, GOOD], None, "the same line twice is one prediction"),
+        ([], "no prediction", "none"),
+        ([GOOD, {**GOOD, "completion": ""}], "2 different predictions", "neither can be trusted"),
+        ([{"id": "r1", "error": "no memory"}], "not predicted: no memory", "the predictor said why"),
+        ([{"id": "r1"}], "needs 'choices'", "neither choices nor a completion"),
+        ([{**GOOD, "format": "hermse"}], "hermes, qwen3", "an unknown format names the known ones"),
+        ([{**GOOD, "completion": 5}], "needs 'choices'", "a completion that is no text"),
+        ([{**GOOD, "format": None}], "needs 'choices'", "no format"),
+    ],
+)
+def test_a_row_without_a_usable_prediction_is_unscored(
+    predictions: list[Any], error: str | None, why: str
+) -> None:
+    scored = score_suite([ROW], predictions)
+    score = scored.scores["r1"]
+    assert (score.value == 1.0) == (error is None), why
+    assert (error or "") in (score.error or ""), why
+    assert scored.scored == (error is None)
+
+
+def test_unknown_ids_are_told_and_rows_with_one_id_are_refused() -> None:
+    assert score_suite([ROW], [GOOD, {**GOOD, "id": "other"}]).unknown_ids == ("other",)
+    with pytest.raises(ValueError, match="'r1'"):
+        score_suite([ROW, ROW], [])
+
+
+@pytest.mark.parametrize(
+    "score", [Score(0.5, "wrong_value", {"values": 0.5}, "tool_call"), Score(None, error="no prediction")]
+)
+def test_a_score_survives_its_line(score: Score) -> None:
+    assert score_of(record_of("r1", score)) == score
+
+
+def graded(*outcomes: tuple[str, str | None]) -> list[Graded]:
+    made = []
+    for expected, taken in outcomes:
+        right = float(taken == expected)
+        score = Score(right, "correct", {"decision": right}, taken) if taken else Score(None, error="lost")
+        made.append(Graded(expected, score))
+    return made
+
+
+def test_metrics_leave_unscored_rows_out_and_give_none_for_nothing() -> None:
+    rows = graded(
+        ("tool_call", "tool_call"), ("tool_call", "direct"), ("tool_call", None), ("direct", "direct")
+    )
+    scores = [one.score for one in rows]
+    assert accuracy(scores).value == pytest.approx(2 / 3)
+    assert accuracy([]).value is None
+    assert accuracy([Score(None)]).value is None
+    assert part_rate(scores, "acc").value is None
+    recall = recall_by_decision(rows)
+    assert (recall["tool_call"].value, recall["tool_call"].n) == (0.5, 2)
+    assert recall["cannot_answer"].value is None
+    assert confusion(rows) == {"direct": {"direct": 1}, "tool_call": {"tool_call": 1, "direct": 1}}
+
+
+def test_partial_values_are_not_counted_as_correct() -> None:
+    assert accuracy([Score(0.99, "wrong_value", {})]).value == 0.0
+
+
+def test_text_rows_and_call_rows_are_scored_in_one_suite() -> None:
+    rows = [ROW, text_row("cannot_answer", "r2")]
+    said = {"id": "r2", "completion": ANSWERS["cannot_answer"], "format": "hermes"}
+    assert [one["value"] for one in score_suite(rows, [said, GOOD]).records()] == [1.0, 1.0]
