@@ -32,9 +32,6 @@ from infra.local.tracking_server import (
     tracking_server,
 )
 
-RUNS = Path("runs")
-STORE = RUNS / "mlflow"
-
 
 class BadInput(Exception):
     """Something given on the command line cannot be used."""
@@ -53,6 +50,7 @@ def fail(name: str, cause: str, code: int) -> NoReturn:
 def parse_arguments() -> argparse.Namespace:
     """The command line; `make local` fills it from its variables."""
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all local runs")
     commands = parser.add_subparsers(dest="command", required=True)
     tune = commands.add_parser("tune", help="run the tune state machine")
     tune.add_argument("--input", type=Path, required=True, help="execution input (JSON)")
@@ -144,13 +142,16 @@ def tune(arguments: argparse.Namespace) -> None:
     given = execution_input(arguments)
     quotas = Quotas.from_file(arguments.quotas)
     run_id = f"tune-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    folder = RUNS / run_id
+    folder = arguments.runs / run_id
     folder.mkdir(parents=True)
-    latest = RUNS / "latest"
+    latest = arguments.runs / "latest"
     latest.unlink(missing_ok=True)
     latest.symlink_to(run_id)
     print(f"Run {run_id}: synthesizing the CDK app, starting MLflow", flush=True)
-    with tracking_server(STORE) as server, running_engine(folder / "jobs", quotas) as engine:
+    with (
+        tracking_server(arguments.runs / "mlflow") as server,
+        running_engine(folder / "jobs", quotas) as engine,
+    ):
         synthesize(folder / "cdk.out", server.url)
         deployment = engine.deploy(folder / "cdk.out")
         bucket = deployment.outputs["BucketName"]
@@ -159,16 +160,15 @@ def tune(arguments: argparse.Namespace) -> None:
         print("  IAM conditions, KMS encryption, CloudWatch, X-Ray, instance types, prices.", flush=True)
         stage_inputs(given, arguments, bucket)
         server.wait_until_ready()
-        execute(engine, deployment, run_id, given)
+        execute(engine, deployment, folder, given)
 
 
-def execute(engine: Engine, deployment: Deployment, run_id: str, given: dict[str, Any]) -> None:
-    """Start the execution, follow it to its end, fetch and print what it left."""
-    folder = RUNS / run_id
+def execute(engine: Engine, deployment: Deployment, folder: Path, given: dict[str, Any]) -> None:
+    """Start the execution that `folder` is named after, follow it, fetch and print what it left."""
     region = deployment.region
     started = time.monotonic()
     arn = engine.client("stepfunctions", region).start_execution(
-        stateMachineArn=deployment.outputs["TuneStateMachineArn"], name=run_id, input=json.dumps(given)
+        stateMachineArn=deployment.outputs["TuneStateMachineArn"], name=folder.name, input=json.dumps(given)
     )["executionArn"]
     try:
         execution = follow(engine, region, arn, Progress(engine.jobs))
@@ -178,7 +178,7 @@ def execute(engine: Engine, deployment: Deployment, run_id: str, given: dict[str
     seconds = time.monotonic() - started
     orchestration = seconds - engine.jobs.busy_seconds
     write_execution(folder, execution, orchestration)
-    fetch_results(deployment.outputs["BucketName"], run_id, folder)
+    fetch_results(deployment.outputs["BucketName"], folder.name, folder)
     if execution["status"] != "SUCCEEDED":
         fail(execution.get("error") or execution["status"], execution.get("cause") or "no cause given", 1)
     print_comparison(folder / "comparison.json")
@@ -186,13 +186,13 @@ def execute(engine: Engine, deployment: Deployment, run_id: str, given: dict[str
     print(f"Results: {folder}/ (report.html, comparison.json). Open them in MLflow: make mlflow", flush=True)
 
 
-def serve_mlflow() -> None:
+def serve_mlflow(store: Path) -> None:
     """Replace this process by an MLflow server over all local runs."""
-    if not (STORE / "mlflow.db").is_file():
+    if not (store / "mlflow.db").is_file():
         raise BadInput("there is no run to show yet; start one with `make local`")
     port = free_port()
     print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C stops it)", flush=True)
-    os.execve(sys.executable, server_command(STORE, port), server_environment())  # noqa: S606
+    os.execve(sys.executable, server_command(store, port), server_environment())  # noqa: S606
 
 
 def main() -> None:
@@ -200,7 +200,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = parse_arguments()
     try:
-        serve_mlflow() if arguments.command == "mlflow" else tune(arguments)
+        serve_mlflow(arguments.runs / "mlflow") if arguments.command == "mlflow" else tune(arguments)
     except (BadInput, BadQuotas) as error:
         fail("InvalidInput", str(error), 2)
     except (SynthesisFailed, TrackingServerFailed) as error:

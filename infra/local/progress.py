@@ -42,6 +42,7 @@ class Progress:
         self._seen_events = 0
         self._entered: dict[str, float] = {}
         self._state_of_job: dict[str, str] = {}
+        self._failed: set[str] = set()
         self._said: dict[str, tuple[float, str]] = {}
 
     def show(self, events: list[dict[str, Any]]) -> None:
@@ -69,9 +70,13 @@ class Progress:
             self._print(f"{name}  started")
         elif kind == "TaskStateExited":
             name = event["stateExitedEventDetails"]["name"]
+            if name in self._failed:
+                return
             self._print(f"{name}  done in {clock(time.monotonic() - self._entered.get(name, self._started))}")
         elif kind in ("TaskFailed", "TaskTimedOut"):
-            self._print(f"{names.get(event['id'], '')}  failed")
+            name = names.get(event["id"], "")
+            self._failed.add(name)
+            self._print(f"{name}  failed")
 
     def _show_job(self, job: TrainingJob) -> None:
         line = job_line(job)
