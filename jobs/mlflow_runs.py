@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ MAX_PARAM_CHARACTERS = 6000
 DIGEST_CHARACTERS = 16
 
 T = TypeVar("T")
+
+# SageMaker's plugin looks for an ARN in every tracking URI and complains at each request where there is none.
+logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
 
 
 class MlflowRun(Run):
