@@ -17,8 +17,9 @@ from evaluation.model import Subject
 from jobs.doors import BadInput
 
 DEFAULT_MAX_NEW_TOKENS = 160
-# Tokens held at once, prompts and completions of a batch together.
-TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 131_072}
+# Tokens held at once, prompts and completions of a batch together. On a CPU larger batches gain little, and
+# show progress seldom.
+TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 131_072}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.toolcalls.call_objects import NotACall, call_of, is_call_object
@@ -24,18 +23,19 @@ def parse_bare_json(text: str, lenient: bool) -> Completion:
     return _Scan(text, lenient).run()
 
 
-@dataclass
 class _Scan:
-    text: str
-    lenient: bool
-    calls: list[Call] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
-    repairs: list[str] = field(default_factory=list)
-    error: ParseError | None = None
-    kept: int = 0
-    faults: int = 0
-    brace: int = -1
-    bracket: int = -1
+    """One pass over a text that may hold calls as plain JSON."""
+
+    def __init__(self, text: str, lenient: bool) -> None:
+        self.text = text
+        self.lenient = lenient
+        self.calls: list[Call] = []
+        self.outside: list[str] = []
+        self.repairs: list[str] = []
+        self.error: ParseError | None = None
+        self.kept = 0
+        self.faults = 0
+        self.brace = self.bracket = -1
 
     def run(self) -> Completion:
         start = self._next_opener(0)

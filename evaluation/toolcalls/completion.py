@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call: the tool's name and its arguments as a JSON object."""
 
     name: str
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class ParseError:
+class ParseError(NamedTuple):
     """Why a call could not be read, and where: `position` counts characters from the completion's start."""
 
     message: str
     position: int
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """A parsed completion.
 
     "No call" is `calls == ()` with `error` None; "malformed call" is `error`, whatever else was read.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.decision import DECISIONS
 
@@ -17,8 +16,7 @@ class BadRow(ValueError):
     """A row that cannot be graded; its text names the field."""
 
 
-@dataclass(frozen=True)
-class GoldCall:
+class GoldCall(NamedTuple):
     """One expected call.
 
     `accepted`: the accepted values of each argument. `optional`: arguments that may be left out.
@@ -32,8 +30,7 @@ class GoldCall:
     has_alternatives: bool = False
 
 
-@dataclass(frozen=True)
-class Gold:
+class Gold(NamedTuple):
     """What a row expects.
 
     `any_text`: a row that declines without a text for it only forbids calls, whatever is said instead. That

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.completion import Call
 from evaluation.toolcalls.gold import GoldCall, Parameters
@@ -12,15 +12,14 @@ from evaluation.toolcalls.schema import violation_of
 from evaluation.toolcalls.values import Rules, is_same_value
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """How one predicted call fits one expected call; `wrong` holds a reason for each wrong value."""
 
     same_tool: bool
     right: int = 0
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    wrong: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = MappingProxyType({})
 
     @property
     def is_exact(self) -> bool:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from evaluation.toolcalls.decision import DECISIONS
 from evaluation.toolcalls.score import Score
 
 
-@dataclass(frozen=True)
-class Proportion:
+class Proportion(NamedTuple):
     """`successes` of `n`; its value is None where n is 0."""
 
     successes: int
@@ -26,8 +25,7 @@ class Proportion:
         return self.successes / self.n if self.n else None
 
 
-@dataclass(frozen=True)
-class Graded:
+class Graded(NamedTuple):
     """A score beside the decision that its row expects."""
 
     expected: str

@@ -8,7 +8,12 @@ from typing import Any
 from evaluation.toolcalls.completion import Completion
 from evaluation.toolcalls.gold import Row
 from evaluation.toolcalls.parse import parse_completion
-from evaluation.toolcalls.score import DEFAULT_WEIGHTS, score_completion, weighted_value
+from evaluation.toolcalls.score import (
+    DEFAULT_WEIGHTS,
+    HIGHEST_PARTIAL_VALUE,
+    score_completion,
+    weighted_value,
+)
 
 Generated = Completion | str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -41,12 +46,8 @@ def _reward(completion: Completion, row: Row, weights: Mapping[str, float]) -> f
     score = score_completion(completion, row)
     if score.value is None or score.is_correct:
         return score.value
-    return min(weighted_value(score.parts, weights), score_ceiling(score.value))
-
-
-def score_ceiling(value: float) -> float:
-    """No incorrect completion is paid as much as a correct one, however the weights are set."""
-    return max(value, 0.99)
+    # No incorrect completion is paid as much as a correct one, however the weights are set.
+    return min(weighted_value(score.parts, weights), HIGHEST_PARTIAL_VALUE)
 
 
 def _parse(completion: Generated, format: str) -> Completion:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.assignment import best_assignment
 from evaluation.toolcalls.completion import Call, Completion
@@ -65,8 +64,7 @@ _DECISION_REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """The grade of one completion.
 
     `value`: in [0, 1], 1.0 exactly if correct; None if unscored, which is never counted as zero, and
@@ -77,7 +75,7 @@ class Score:
 
     value: float | None
     reason: str | None = None
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = MappingProxyType({})
     decision: str | None = None
     error: str | None = None
 

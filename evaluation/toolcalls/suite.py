@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.choices import score_choices
 from evaluation.toolcalls.gold import Row
@@ -15,8 +14,7 @@ from evaluation.toolcalls.values import DEFAULT_RULES, Rules
 Prediction = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class SuiteScores:
+class SuiteScores(NamedTuple):
     """The scores of a suite by row id, in the rows' order, and the predictions that no row asked for."""
 
     scores: Mapping[str, Score]

@@ -7,7 +7,6 @@ hostile text.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.toolcalls.bare_json import parse_bare_json
@@ -15,6 +14,9 @@ from evaluation.toolcalls.call_objects import NotACall, call_of
 from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
 from evaluation.toolcalls.repair import repair_value_at
+
+# From a tag's JSON value to its calls. The list takes the repairs of a lenient parse; None means strict.
+ReadCalls = Callable[[Any, list[str] | None], list[Call]]
 
 THINK_OPENING, THINK_CLOSING = "<think>", "</think>"
 
@@ -42,17 +44,19 @@ def _parse_after_thought(text: str, lenient: bool, thought_end: int) -> Completi
     return _Tagged("<tool_call>", "</tool_call>", _calls_of_object, lenient).parse(text, start)
 
 
-@dataclass
 class _Tagged:
-    opening: str
-    closing: str
-    read: Callable[[Any, list[str] | None], list[Call]]
-    lenient: bool
-    calls: list[Call] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
-    repairs: list[str] = field(default_factory=list)
-    error: ParseError | None = None
-    faults: int = 0
+    """One pass over a text whose calls stand between two tags."""
+
+    def __init__(self, opening: str, closing: str, read: ReadCalls, lenient: bool) -> None:
+        self.opening = opening
+        self.closing = closing
+        self.read = read
+        self.lenient = lenient
+        self.calls: list[Call] = []
+        self.outside: list[str] = []
+        self.repairs: list[str] = []
+        self.error: ParseError | None = None
+        self.faults = 0
 
     def parse(self, text: str, position: int) -> Completion:
         tag = text.find(self.opening, position)

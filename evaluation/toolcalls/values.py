@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """How leniently values are compared.
 
     `normalise_text`: what is left of a string before it is compared. `whole_floats_are_integers`: 5.0 is 5,

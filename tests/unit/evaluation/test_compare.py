@@ -149,6 +149,13 @@ def test_pictures_are_drawn_and_not_blank(run_dir: Path) -> None:
             assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
 
 
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_variants_that_are_always_or_never_right_are_drawn_and_compared(tmp_path: Path, rows: int) -> None:
+    write_run(tmp_path, {"base": 0, "sft": 10}, rows=max(rows, 2))
+    compare.main(arguments(tmp_path))
+    assert (tmp_path / "out" / "accuracy.png").is_file()
+
+
 def test_a_difference_is_called_real_or_noise(run_dir: Path) -> None:
     comparison = compare_variants("r", run_dir / "data", run_dir / "scores")
     told = {f"{pair.suite} {pair.a} {pair.b}": describe_pair(pair) for pair in comparison.pairs}

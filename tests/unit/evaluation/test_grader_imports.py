@@ -61,4 +61,6 @@ def test_importing_it_loads_no_package_of_others() -> None:
     )
     loaded = {name.split(".")[0] for name in json.loads(answer.stdout)}
     heavy = {"numpy", "pandas", "torch", "transformers", "boto3", "scipy", "yaml", "asyncio", "socket"}
+    # Half the start time of the whole grader, by itself.
+    heavy |= {"dataclasses", "inspect"}
     assert not loaded & heavy
