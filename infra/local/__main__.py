@@ -131,7 +131,7 @@ def follow(engine: Engine, region: str, arn: str, progress: Progress) -> dict[st
     client = engine.client("stepfunctions", region)
     while True:
         execution: dict[str, Any] = client.describe_execution(executionArn=arn)
-        progress.show(client.get_execution_history(executionArn=arn)["events"])
+        progress.show(engine.history(arn, region))
         if execution["status"] != "RUNNING":
             return execution
         time.sleep(0.5)
@@ -173,7 +173,9 @@ def execute(engine: Engine, deployment: Deployment, folder: Path, given: dict[st
     try:
         execution = follow(engine, region, arn, Progress(engine.jobs))
     except KeyboardInterrupt:
-        engine.client("stepfunctions", region).stop_execution(executionArn=arn)
+        client = engine.client("stepfunctions", region)
+        client.stop_execution(executionArn=arn, error="Interrupted", cause="The run was stopped by its user")
+        write_execution(folder, client.describe_execution(executionArn=arn), 0.0)
         raise
     seconds = time.monotonic() - started
     orchestration = seconds - engine.jobs.busy_seconds
@@ -197,6 +199,8 @@ def serve_mlflow(store: Path) -> None:
 
 def main() -> None:
     """Turn every failure into one last line and an exit code."""
+    # A shell starts background commands with SIGINT ignored; here it must stop the run all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = parse_arguments()
     try:

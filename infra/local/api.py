@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 from moto.awslambda.models import LambdaFunction
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
@@ -13,18 +12,12 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from infra.local.training_jobs import FINISHED
+from infra.payloads import payload_faults
 
 if TYPE_CHECKING:
     from infra.local.functions import WarmFunctions
     from infra.local.quotas import Quotas
     from infra.local.training_jobs import TrainingJob, TrainingJobs
-
-_CREATE_TRAINING_JOB: Any = (
-    botocore.session.get_session()
-    .get_service_model("sagemaker")
-    .operation_model("CreateTrainingJob")
-    .input_shape
-)
 
 
 class ValidationException(JsonRESTError):
@@ -45,11 +38,11 @@ def install_training_jobs(jobs: TrainingJobs) -> None:
     """Put SageMaker's training-job calls on `jobs`."""
 
     def create_training_job(self: Any) -> ActionResult:
-        request = {
-            name: value
-            for name in _CREATE_TRAINING_JOB.members
-            if (value := self._get_param(name)) is not None
-        }
+        request = json.loads(self.body)
+        faults = payload_faults("sagemaker", "CreateTrainingJob", request)
+        if faults:
+            listed = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
+            raise ValidationException(f"{len(faults)} validation error(s) detected: {listed}")
         try:
             job = jobs.create(request, self.region)
         except KeyError as error:

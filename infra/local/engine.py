@@ -16,10 +16,12 @@ from botocore.config import Config
 from moto.core.config import default_user_config
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from infra.local import api, cloudformation, stepfunctions
 from infra.local.deploy import Deployment, deploy
 from infra.local.functions import WarmFunctions
+from infra.local.objects import ACCOUNT
 from infra.local.quotas import Quotas
 from infra.local.training_jobs import TrainingJobs
 
@@ -47,6 +49,12 @@ class Engine:
     def deploy(self, assembly: Path) -> Deployment:
         """Deploy a cloud assembly and return its outputs."""
         return deploy(assembly, self.client)
+
+    def history(self, execution_arn: str, region: str) -> list[dict[str, Any]]:
+        """GetExecutionHistory's events; asked twice a second, so not through HTTP."""
+        backend = stepfunctions_parser_backends[ACCOUNT][region]
+        events: list[dict[str, Any]] = backend.get_execution_history(execution_arn)["events"]
+        return events
 
     @property
     def stood_in(self) -> list[str]:
@@ -93,7 +101,7 @@ def running_engine(
     )
     functions = WarmFunctions(scratch, endpoint_url)
     cloudformation.install()
-    stepfunctions.install()
+    stepfunctions.install(jobs)
     api.install_training_jobs(jobs)
     api.install_functions(functions)
     api.install_quotas(quotas or Quotas())

@@ -34,7 +34,7 @@ def job_line(job: TrainingJob) -> str:
 
 
 class Progress:
-    """Prints a line when a state begins or ends, and a line a running job every ten seconds."""
+    """Prints when a state begins or ends and when a job moves on, and each running job every ten seconds."""
 
     def __init__(self, jobs: TrainingJobs) -> None:
         self._jobs = jobs
@@ -82,7 +82,8 @@ class Progress:
         line = job_line(job)
         now = time.monotonic()
         said_at, said = self._said.get(job.name, (0.0, ""))
-        if line != said and now - said_at >= _EVERY_SECONDS:
+        moved_on = line.split("  ")[0] != said.split("  ")[0]
+        if moved_on or (line != said and now - said_at >= _EVERY_SECONDS):
             self._said[job.name] = (now, line)
             self._print(f"{self._state_of_job.get(job.name, job.name)}  {line}")
 

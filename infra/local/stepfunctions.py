@@ -33,7 +33,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
-from infra.local.training_jobs import FINISHED
+from infra.local.training_jobs import FINISHED, TrainingJobs
 
 # Errors that keep their own name; everything else is the service's general exception.
 _NAMED_ERRORS = {"ResourceLimitExceeded", "ResourceInUse", "ResourceNotFound", "Conflict"}
@@ -43,7 +43,8 @@ _SHAPES: Any = botocore.session.get_session().get_service_model("sagemaker")
 class TrainingJobService(StateTaskServiceCallback):
     """`arn:aws:states:::sagemaker:createTrainingJob[.sync]`."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: TrainingJobs) -> None:
+        self._jobs = jobs
         # The token pattern stays supported because moto's .sync path closes the token's endpoint at its end.
         super().__init__(
             supported_integration_patterns={ResourceCondition.Sync, ResourceCondition.WaitForTaskToken}
@@ -101,7 +102,7 @@ class TrainingJobService(StateTaskServiceCallback):
         def fail(cause: str) -> FailureEvent:
             return self._failure(env, "States.TaskFailed", cause)
 
-        return JobResolver(client, normalised_parameters["TrainingJobName"], fail)
+        return JobResolver(client, normalised_parameters["TrainingJobName"], fail, self._jobs)
 
     def _eval_sync(self, env: Any, sync_resolver: JobResolver, **endpoints: Any) -> Any:
         """Wait for the job; where the state is left before the job's end, stop the job, as AWS does."""
@@ -118,11 +119,13 @@ class JobResolver:
     client: Any
     name: str
     fail: Callable[[str], FailureEvent]
+    jobs: TrainingJobs
 
     def __call__(self) -> Any:
-        job = self.client.describe_training_job(TrainingJobName=self.name)
-        if job["TrainingJobStatus"] not in FINISHED:
+        # Asked several times a second a job: the API is called once, when there is something to tell.
+        if self.jobs.jobs[self.name].status not in FINISHED:
             return None
+        job = self.client.describe_training_job(TrainingJobName=self.name)
         job.pop("ResponseMetadata", None)
         document = _plain_json(job)
         if job["TrainingJobStatus"] == "Completed":
@@ -150,12 +153,12 @@ def _any_error_name(self: CustomErrorName, error_name: str | None) -> None:
     ErrorName.__init__(self, error_name=error_name)
 
 
-def install() -> None:
-    """Patch moto's interpreter."""
+def install(jobs: TrainingJobs) -> None:
+    """Patch moto's interpreter; training jobs are those of `jobs`."""
     original = state_task_service_factory.state_task_service_for
 
     def state_task_service_for(service_name: str) -> Any:
-        return TrainingJobService() if service_name == "sagemaker" else original(service_name)
+        return TrainingJobService(jobs) if service_name == "sagemaker" else original(service_name)
 
     state_task_factory.state_task_service_for = state_task_service_for
     custom_error_name.CustomErrorName.__init__ = _any_error_name

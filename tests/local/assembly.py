@@ -31,11 +31,11 @@ def job_state(script: str, **changes: Any) -> dict[str, Any]:
         "AlgorithmSpecification": {
             "TrainingImage": "image",
             "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["bash", "-ec", script],
+            # AWS allows no line break in an entry.
+            "ContainerEntrypoint": ["bash", "-ec", "; ".join(map(str.strip, script.strip().splitlines()))],
             "ContainerArguments": ["job", "--seed", "7"],
             "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
         },
-        "InputDataConfig": [],
         "OutputDataConfig": {"S3OutputPath": "s3://work/out", "CompressionType": "NONE"},
         "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},

@@ -91,11 +91,12 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path, number: signal.Signals) 
     seen = []
     for line in process.stdout:
         seen.append(line)
-        if "PrepareData  Training" in line:
+        if "PrepareData  started" in line:
             break
-    time.sleep(1)
+    time.sleep(2)
     process.send_signal(number)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130, "".join(seen) + rest
     assert rest.splitlines()[-1].startswith("ERROR Interrupted: ")
+    assert json.loads((runs / "latest" / "execution.json").read_text())["status"] in ("RUNNING", "ABORTED")
     assert not left_behind(runs)

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from infra.local import container
 from infra.local.engine import Engine, running_engine
 from infra.local.quotas import BadQuotas, Quotas
 from tests.local.assembly import channel, job_state, write_assembly
@@ -86,11 +87,13 @@ def test_a_job_runs_the_rendered_entrypoint_over_the_rendered_channels(
     engine: Engine, tmp_path: Path
 ) -> None:
     script = """
-        cat /opt/ml/input/data/rows/deep/a.txt > /opt/ml/model/copy.txt
-        echo "$@" > /opt/ml/model/arguments.txt
-        echo "$GREETING $SM_CHANNEL_ROWS" > /opt/ml/model/environment.txt
-        cat /opt/ml/input/config/hyperparameters.json > /opt/ml/model/hyperparameters.txt
-        echo "step loss=2.5"; echo "step loss=1.25"
+        cd /opt/ml/model
+        cp ../input/data/rows/deep/a.txt copy.txt
+        echo "$@" > arguments.txt
+        echo "$GREETING $SM_CHANNEL_ROWS" > environment.txt
+        cp ../input/config/hyperparameters.json hyperparameters.txt
+        echo loss=2.5
+        echo loss=1.25
     """
     state = job_state(
         script,
@@ -227,6 +230,23 @@ def test_a_job_name_is_used_once(engine: Engine, tmp_path: Path) -> None:
     first = {**job_state("true"), "ResultPath": None, "Next": "Second"}
     finished = run(engine, tmp_path, {"First": first, "Second": {**job_state("true"), "End": True}})
     assert finished.error == "SageMaker.ResourceInUseException"
+
+
+def test_a_payload_that_aws_would_refuse_is_refused(engine: Engine, tmp_path: Path) -> None:
+    states = {"First": {**job_state("true"), "Catch": CATCH, "End": True}, **FAILURE_TAIL}
+    finished = run(engine, tmp_path, states, job="under_score")
+    assert finished.error == "SageMaker.AmazonSageMakerException"
+    assert "TrainingJobName" in (finished.cause or "")
+
+
+def test_without_namespaces_a_job_finds_everything_in_its_environment(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "namespace_command", lambda: ())
+    script = 'test ! -d /opt/ml && echo there > "$SM_MODEL_DIR/out.txt" && ls "$SM_CODE_DIR"'
+    finished = run(engine, tmp_path, {"First": {**job_state(script), "End": True}})
+    assert finished.status == "SUCCEEDED", finished
+    assert objects(engine, "out/job-1/output/model/") == {"out/job-1/output/model/out.txt": "there\n"}
 
 
 def test_resources_that_moto_lacks_are_named(engine: Engine, tmp_path: Path) -> None:
