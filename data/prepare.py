@@ -32,7 +32,8 @@ from data.sources import Source, find_source
 from jobs.container import channel, read_environment
 from jobs.doors import BadInput, run_door
 from jobs.progress import Progress
-from jobs.tracking import Run, RunReference, start_parent
+from jobs.run import Run, RunReference
+from jobs.tracking import start_parent
 
 STEPS = 4
 

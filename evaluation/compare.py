@@ -22,7 +22,8 @@ from evaluation.summary import Summary
 from jobs import container
 from jobs.doors import run_door
 from jobs.progress import Progress
-from jobs.tracking import Run, RunReference, resume_parent
+from jobs.run import Run, RunReference
+from jobs.tracking import resume_parent
 
 STEPS = 3
 

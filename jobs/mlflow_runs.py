@@ -15,7 +15,7 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from jobs.container import JobEnvironment
-from jobs.tracking import Run, RunReference, Status, TrackingUnavailable
+from jobs.run import Run, RunReference, Status, TrackingUnavailable
 
 SYSTEM_METRICS_INTERVAL_SECONDS = 3
 # The tracking server takes at most 100 parameters a request, and 6,000 characters a value.

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jobs.progress import Progress
-from jobs.tracking import Run
+from jobs.run import Run
 
 
 class ReportingCallback(TrainerCallback):  # type: ignore[misc]

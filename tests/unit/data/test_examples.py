@@ -20,7 +20,7 @@ from lambdas.inputs import Defaults, parse_input
 from tests.unit.data.conftest import REPOSITORY
 
 COMPOSED = {"train_sft": compose_sft, "train_pref": compose_preference, "test": compose_test}
-INPUTS = sorted((REPOSITORY / "examples").glob("*.json"))
+INPUTS = sorted((REPOSITORY / "examples").glob("tune-*.json"))
 
 
 @pytest.fixture(scope="module")

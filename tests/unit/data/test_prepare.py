@@ -13,7 +13,7 @@ import pytest
 from data.prepare import main, prepare
 from data.request import read_request
 from jobs.doors import BadInput
-from jobs.tracking import RunReference
+from jobs.run import RunReference
 from tests.unit.data.conftest import REPOSITORY
 from tests.unit.data.test_shapes import ASKS, CALLED, MCQ, USER, chat
 

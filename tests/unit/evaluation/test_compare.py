@@ -17,7 +17,7 @@ from evaluation.jsonl import read_jsonl, write_jsonl
 from evaluation.report import describe_pair
 from evaluation.toolcalls import score_suite
 from jobs.doors import BadInput
-from jobs.tracking import Run
+from jobs.run import Run
 from tests.unit.evaluation.rows import ANSWERS, call_row, choice_row, hermes, text_row
 
 HOSTILE = '</pre><script>alert(1)</script><img src=x onerror="alert(2)">{{ 7 * 7 }} \ud800'

@@ -13,7 +13,7 @@ import pytest
 
 from jobs import tracking
 from jobs.doors import BadInput, Stopped
-from jobs.tracking import RunReference
+from jobs.run import RunReference, TrackingUnavailable
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -158,7 +158,7 @@ def test_a_dead_server_at_the_start_is_a_clear_error(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with (
-        pytest.raises(tracking.TrackingUnavailable, match=r"127\.0\.0\.1:9 does not answer"),
+        pytest.raises(TrackingUnavailable, match=r"127\.0\.0\.1:9 does not answer"),
         tracking.child_run("train", data_dir),
     ):
         pass

@@ -21,7 +21,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from jobs.doors import BadInput, NotFinite
-from jobs.tracking import RunReference, start_parent
+from jobs.run import RunReference
+from jobs.tracking import start_parent
 from tests.tiny_model import TEMPLATE
 from training import dpo, sft
 from training.checkpoints import digest_file
