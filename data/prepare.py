@@ -101,7 +101,13 @@ def _find(request: Request, downloads: Path) -> tuple[dict[str, Source], list[Ro
 
 
 def _split(collection: Collection, request: Request) -> dict[str, list[Row]]:
-    """The rows of each file to write, capped."""
+    """The rows of each file to write, capped. Raises BadInput where a source named for a purpose has none."""
+    for purpose, name in request.named.items():
+        if not collection.of(purpose):
+            raise BadInput(
+                f"{name}: no {purpose} rows there, and they were asked for; add them, or leave the "
+                f"variants out that need them"
+            )
     test = collection.of("test")
     uncapped = {
         TRAIN_SFT: (collection.of("sft"), request.caps["sft"]),
@@ -151,7 +157,8 @@ def _measure(request: Request) -> Measure:
 def _log(parent: Run, request: Request, prepared: Prepared) -> None:
     """Record the written rows as the execution's inputs, with where they came from, and the report."""
     origin = " ".join(source.uri for source in prepared.sources.values())
-    for file, context in ((TRAIN_SFT, "training"), (TRAIN_PREFERENCE, "training"), (OWN, "evaluation")):
+    for file in (TRAIN_SFT, TRAIN_PREFERENCE, MULTIPLE_CHOICE, OWN):
+        context = "training" if file in (TRAIN_SFT, TRAIN_PREFERENCE) else "evaluation"
         parent.log_dataset(request.out / file, name=Path(file).stem, context=context, source=origin)
     for artifact in ("report.json", "report.png", REJECTED):
         parent.log_artifact(request.out / artifact, "data")

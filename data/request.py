@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from data.rows import Purpose
 from jobs.container import model_dir
-from jobs.doors import BadInput
+from jobs.doors import BadInput, DoorParser
 
 DESCRIPTION = """Prepare rows: canonical files, suites, what was rejected, and a report. As a job there is no
 SOURCE: --train, --preference and --test name the sources, and the model folder receives the result. A source
@@ -30,12 +29,6 @@ class Request:
     base_model: str | None
     tokenizer: Path | None
     chat_template: Path | None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Fail as every other bad input does, failure file and all."""
-        raise BadInput(f"{message}; see python -m data.prepare --help")
 
 
 def read_request(arguments: Sequence[str] | None) -> Request:
@@ -64,7 +57,7 @@ def read_request(arguments: Sequence[str] | None) -> Request:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m data.prepare", description=DESCRIPTION)
+    parser = DoorParser(prog="python -m data.prepare", description=DESCRIPTION)
     parser.add_argument("source", nargs="?", metavar="SOURCE")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write")
     for name in ("train", "preference", "test"):

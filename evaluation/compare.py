@@ -20,7 +20,7 @@ from evaluation.report import Completions, describe_pair, render_report
 from evaluation.suites import SUITES
 from evaluation.summary import Summary
 from jobs import container
-from jobs.doors import run_door
+from jobs.doors import DoorParser, run_door
 from jobs.progress import Progress
 from jobs.run import Run, RunReference
 from jobs.tracking import resume_parent
@@ -160,7 +160,7 @@ def _text_of(prediction: Mapping[str, Any]) -> str:
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.compare", description=__doc__)
+    parser = DoorParser(prog="python -m evaluation.compare", description=__doc__)
     parser.add_argument("--data", type=Path, default=container.channel("data"))
     parser.add_argument("--predictions", type=Path, default=container.channel("predictions"))
     parser.add_argument("--scores", type=Path, default=container.channel("scores"))

@@ -22,7 +22,7 @@ from evaluation.multiple_choice import predict_choices
 from evaluation.predictions import PredictionFile
 from evaluation.suites import SUITES, suite_files
 from jobs import container
-from jobs.doors import BadInput, OutOfMemory, run_door
+from jobs.doors import BadInput, DoorParser, OutOfMemory, run_door
 from jobs.progress import Progress
 from jobs.tracking import child_run
 
@@ -41,13 +41,15 @@ class Work:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, load the model and predict every suite that is asked for."""
     given = _read_arguments(arguments)
-    works = _works(given)
-    subject = load_subject(given.model or container.channel("model"), given.recipe)
-    environment = container.read_environment()
-    name = f"predict-{environment.variant}" if environment.variant else "predict"
-    params = {"suites": ",".join(work.suite for work in works), "tool_call_format": subject.format}
-    tags = {"model_digest": subject.digest}
-    with child_run(name, container.channel("data"), tags, params) as run:
+    model = given.model or container.channel("model")
+    variant = container.read_environment().variant
+    name = f"predict-{variant}" if variant else "predict"
+    # All that can fail is inside, so that a failure shows in MLflow as one.
+    with child_run(name, container.channel("data"), base_model=model if variant == "base" else None) as run:
+        works = _works(given)
+        subject = load_subject(model, given.recipe)
+        run.set_tags({"model_digest": subject.digest})
+        run.log_params({"suites": ",".join(work.suite for work in works), "tool_call_format": subject.format})
         started = time.monotonic()
         predicted = predict(subject, works, given.max_new_tokens)
         seconds = max(time.monotonic() - started, 1e-9)
@@ -113,7 +115,7 @@ def _works(given: argparse.Namespace) -> list[Work]:
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.predict", description=__doc__)
+    parser = DoorParser(prog="python -m evaluation.predict", description=__doc__)
     parser.add_argument("--model", type=Path, help="folder of a Hugging Face model")
     parser.add_argument("--suite", choices=list(SUITES), help="the suite that --rows holds")
     parser.add_argument("--rows", type=Path, help="canonical rows, JSON Lines")

@@ -20,7 +20,7 @@ from evaluation.suites import GENERATED_CALLS, MULTIPLE_CHOICE
 from evaluation.summary import Summary, summarise
 from evaluation.toolcalls import score_suite
 from evaluation.toolcalls.values import BFCL_RULES, DEFAULT_RULES
-from jobs.doors import BadInput, run_door
+from jobs.doors import BadInput, DoorParser, run_door
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -65,7 +65,7 @@ def _figures(title: str, estimates: Mapping[str, Estimate]) -> list[str]:
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.score", description=__doc__)
+    parser = DoorParser(prog="python -m evaluation.score", description=__doc__)
     parser.add_argument("rows", type=Path, help="canonical rows, JSON Lines")
     parser.add_argument("predictions", type=Path, help="what evaluation.predict wrote")
     parser.add_argument("--bfcl-strict", action="store_true", help="compare values as BFCL's checker does")

@@ -108,7 +108,7 @@ def write_objects(storage: Storage, prefixes: Sequence[str]) -> iam.PolicyStatem
 def use_key(storage: Storage) -> iam.PolicyStatement:
     """Allow to encrypt and decrypt what lies in the bucket."""
     return iam.PolicyStatement(
-        actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[storage.key.key_arn]
+        actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], resources=[storage.key.key_arn]
     )
 
 

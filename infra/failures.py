@@ -21,8 +21,8 @@ def explain_failure(scope: Construct) -> sfn.Choice:
     return (
         sfn.Choice(scope, "ExplainFailure")
         .when(condition.string_equals("$.Error", "States.Timeout"), _timed_out(scope))
-        .when(condition.string_matches("$.Cause", '{"errorMessage"*'), _explain_function(scope))
         .when(condition.string_matches("$.Cause", '{*"TrainingJobName":*'), _explain_job(scope))
+        .when(condition.string_matches("$.Cause", '{*"errorMessage"*'), _explain_function(scope))
         .otherwise(sfn.Fail(scope, "Failed", error_path="$.Error", cause_path="$.Cause"))
     )
 
@@ -60,8 +60,8 @@ def _explain_job(scope: Construct) -> sfn.Chain:
         scope,
         "JobStopped",
         error="TrainingJobStopped",
-        cause_path="States.Format('{}: {} ({})', $.job.TrainingJobName, $.job.TrainingJobStatus, "
-        "$.job.SecondaryStatus)",
+        cause_path="States.Format('{}: {} ({}); max_runtime_minutes in the input gives a job more time', "
+        "$.job.TrainingJobName, $.job.TrainingJobStatus, $.job.SecondaryStatus)",
     )
     return read.next(
         sfn.Choice(scope, "ExplainJob")

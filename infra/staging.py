@@ -19,15 +19,25 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.images import PYTHON_VERSION
+from infra.settings import SettingsError, read_settings
 
 REQUIREMENTS = Path("training/requirements.txt")
 # The container brings torch in the build that fits its drivers, and all of CUDA with it.
-_BROUGHT_BY_THE_CONTAINER = ("torch", "triton", "nvidia-", "cuda-")
+_BROUGHT_BY_THE_CONTAINER = ("torch", "triton", "nvidia-cu", "nvidia-nccl", "nvidia-nv", "cuda-")
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 
 class StagingFailed(Exception):
     """Nothing could be uploaded; the message says why and what to do."""
+
+
+def stage_region(stage: str) -> str:
+    """The region that cdk.json deploys the stage to; raises StagingFailed for a stage that is not there."""
+    context = json.loads(Path("cdk.json").read_text())["context"]
+    try:
+        return read_settings({**context, "stage": stage}).region
+    except SettingsError as error:
+        raise StagingFailed(str(error)) from error
 
 
 def bucket_name(stage: str, cloudformation: Any) -> str:
@@ -71,11 +81,16 @@ def resolved_requirements() -> list[str]:
         item["metadata"]["name"].lower(): item["metadata"]["version"]
         for item in json.loads(done.stdout)["install"]
     }
-    return [
-        f"{name}=={version}"
-        for name, version in sorted(pins.items())
-        if not name.startswith(_BROUGHT_BY_THE_CONTAINER)
-    ]
+    return [f"{name}=={pins[name]}" for name in sorted(pins) if not brought_by_the_container(name)]
+
+
+def brought_by_the_container(name: str) -> bool:
+    """Whether a distribution is torch or part of CUDA.
+
+    >>> brought_by_the_container("nvidia-cublas"), brought_by_the_container("nvidia-ml-py")
+    (True, False)
+    """
+    return name.startswith(_BROUGHT_BY_THE_CONTAINER)
 
 
 def download_wheels(target: Path) -> None:
@@ -103,8 +118,9 @@ def main() -> None:
     """Upload what was asked for and say where it lies."""
     arguments = parse_arguments()
     try:
-        bucket = bucket_name(arguments.stage, boto3.client("cloudformation"))
-        s3 = boto3.client("s3")
+        region = stage_region(arguments.stage)
+        bucket = bucket_name(arguments.stage, boto3.client("cloudformation", region_name=region))
+        s3 = boto3.client("s3", region_name=region)
         for kind, source in (("models", arguments.model), ("datasets", arguments.dataset)):
             if source is not None:
                 prefix = f"{kind}/{source.resolve().name}"

@@ -81,6 +81,7 @@ def job_task(scope: Construct, step: JobStep, platform: JobPlatform, *, on_failu
             "ResultSelector": {
                 "TrainingJobName.$": "$.TrainingJobName",
                 "TrainingJobStatus.$": "$.TrainingJobStatus",
+                "SecondaryStatus.$": "$.SecondaryStatus",
             },
             "ResultPath": "$.finished",
         },
@@ -104,8 +105,8 @@ def job_task(scope: Construct, step: JobStep, platform: JobPlatform, *, on_failu
         scope,
         f"{step.state}Stopped",
         error="TrainingJobStopped",
-        cause_path="States.Format('{} ended as {}, not Completed', $.finished.TrainingJobName, "
-        "$.finished.TrainingJobStatus)",
+        cause_path="States.Format('{}: {} ({}); max_runtime_minutes in the input gives a job more time', "
+        "$.finished.TrainingJobName, $.finished.TrainingJobStatus, $.finished.SecondaryStatus)",
     )
     completed = sfn.Condition.string_equals("$.finished.TrainingJobStatus", "Completed")
     outcome = sfn.Choice(scope, f"{step.state}Outcome").when(sfn.Condition.not_(completed), stopped)

@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 anything unforeseen, 2 bad input, 3 numbers not finite, 4 
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import traceback
@@ -49,6 +50,13 @@ class OutOfMemory(DoorError):
 
 class Stopped(DoorError):
     """The job was asked to end: a time limit, a spot interruption, or a stop by the user."""
+
+
+class DoorParser(argparse.ArgumentParser):
+    """A parser whose complaints end the job as any bad input does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message}; {' '.join(self.format_usage().split())}")
 
 
 def run_door(main: Callable[[], None]) -> NoReturn:

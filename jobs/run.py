@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -44,6 +45,15 @@ class RunReference:
     def write(self, data_dir: Path) -> None:
         """Write ``data_dir/run.json``."""
         (data_dir / RUN_FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def weights_revision(model_dir: Path) -> str:
+    """`sha256:` and the start of the digest of a model's safetensors files, in the order of their names."""
+    whole = hashlib.sha256()
+    for path in sorted(model_dir.glob("*.safetensors")):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256:{whole.hexdigest()[:16]}"
 
 
 class Run:

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from jobs.container import JobEnvironment, read_environment
 from jobs.doors import Stopped
-from jobs.run import Run, RunReference
+from jobs.run import Run, RunReference, weights_revision
 
 
 @contextmanager
@@ -47,8 +47,13 @@ def child_run(
     data_dir: Path,
     tags: Mapping[str, str | None] | None = None,
     params: Mapping[str, object] | None = None,
+    *,
+    base_model: Path | None = None,
 ) -> Iterator[Run]:
     """Report one job as a child of the execution's parent run, with system metrics; rank 0 only.
+
+    `base_model` is the folder of the execution's base model where the job has it: a staged model has no
+    revision but its weights, whose digest is then tagged as `base_model_revision` on child and parent.
 
     A job that the platform restarts under its own name goes on in the run it had. If the block raises, the
     child and the parent end FAILED (KILLED for the child of a job that was stopped).
@@ -60,6 +65,10 @@ def child_run(
     if environment.is_tracked:
         child = _mlflow_runs().start_child(environment, reference, name, tags or {})
     try:
+        if base_model is not None and child.run_id and not reference.base_model_revision:
+            revision = {"base_model_revision": weights_revision(base_model)}
+            child.set_tags(revision)
+            parent.set_tags(revision)
         child.log_params(params or {})
         yield child
     except BaseException as error:

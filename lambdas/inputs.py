@@ -163,23 +163,24 @@ def _variants(value: object) -> list[str]:
 
 
 def _dataset(value: object, variants: list[str]) -> Mapping[str, str]:
-    if isinstance(value, str):
-        return dict.fromkeys(SPLITS, _source("dataset", value))
-    if not isinstance(value, dict):
+    """Return a source for each split that the variants use; PrepareData refuses one that has no rows."""
+    if not isinstance(value, str | dict):
         raise InvalidInput(
             f"dataset: a name or an object with {', '.join(SPLITS)} is needed, not {_shown(value)}"
         )
-    _check_keys("dataset", value, SPLITS)
-    sources = {split: _source(f"dataset.{split}", source) for split, source in value.items()}
     needed = {
         "test": "every run evaluates",
         **({"train": "the variant sft trains on it"} if {"sft", "sft-dpo"} & set(variants) else {}),
         **({"preference": "the variant dpo trains on it"} if {"dpo", "sft-dpo"} & set(variants) else {}),
     }
+    if isinstance(value, str):
+        return dict.fromkeys(needed, _source("dataset", value))
+    _check_keys("dataset", value, SPLITS)
+    sources = {split: _source(f"dataset.{split}", source) for split, source in value.items()}
     for split, why in needed.items():
         if split not in sources:
             raise InvalidInput(f"dataset.{split}: missing, and {why}")
-    return sources
+    return {split: sources[split] for split in needed}
 
 
 def _instances(value: object) -> Mapping[str, list[str]]:

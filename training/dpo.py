@@ -36,7 +36,8 @@ def main(argv: Sequence[str]) -> None:
     variant = read_environment().variant or "dpo"
 
     # All that can fail is inside, so that a failure shows in MLflow as one.
-    with child_run(f"train-{variant}", job.train.parent) as run:
+    base_model = None if variant == "sft-dpo" else job.model
+    with child_run(f"train-{variant}", job.train.parent, base_model=base_model) as run:
         recipe = load_recipe(job.recipe, DPOConfig, job.overrides)
         run.set_tags({"recipe_hash": recipe.hash})
         run.log_params(recipe.all_fields)

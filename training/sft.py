@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     variant = read_environment().variant or "sft"
 
     # All that can fail is inside, so that a failure shows in MLflow as one.
-    with child_run(f"train-{variant}", job.train.parent) as run:
+    with child_run(f"train-{variant}", job.train.parent, base_model=job.model) as run:
         recipe = load_recipe(job.recipe, SFTConfig, job.overrides)
         run.set_tags({"recipe_hash": recipe.hash})
         run.log_params(recipe.all_fields)

@@ -15,10 +15,11 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from infra.local.deploy import Deployment
+from infra.local.deploy import Deployment, DeploymentFailed
 from infra.local.engine import Engine, running_engine
 from infra.local.objects import upload_directory
 from infra.local.progress import Progress, clock
@@ -47,9 +48,15 @@ def fail(name: str, cause: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Fail as every other bad input does."""
+        fail("InvalidInput", message, 2)
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line; `make local` fills it from its variables."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser = _Parser(prog="python -m infra.local", description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all local runs")
     commands = parser.add_subparsers(dest="command", required=True)
     tune = commands.add_parser("tune", help="run the tune state machine")
@@ -85,9 +92,12 @@ def execution_input(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.limit < 1:
             raise BadInput(f"LIMIT={arguments.limit}: expected a whole number of at least 1")
         caps = document.get("rows") or {}
+        kinds = ("sft", "preference", "test")
+        if not isinstance(caps, dict) or not all(isinstance(caps.get(kind, 0), int) for kind in kinds):
+            raise BadInput(f"INPUT={arguments.input}: rows: expected whole numbers for {', '.join(kinds)}")
         document["rows"] = {
-            kind: min(arguments.limit, caps.get(kind) or arguments.limit)
-            for kind in ("sft", "preference", "test")
+            **caps,
+            **{kind: min(arguments.limit, caps.get(kind) or arguments.limit) for kind in kinds},
         }
     return document
 
@@ -113,17 +123,18 @@ def synthesize(assembly: Path, tracking_uri: str) -> None:
 
 def stage_inputs(given: dict[str, Any], arguments: argparse.Namespace, bucket: str) -> None:
     """Put the base model and the data set that the input names by a bare name into the bucket."""
-    model = str(given.get("base_model", ""))
+    local = json.loads(Path("cdk.json").read_text())["context"]["local"]
+    model = str(given.get("base_model", local["base_model"]))
     if model and "/" not in model and (arguments.models / model).is_dir():
         upload_directory(arguments.models / model, f"s3://{bucket}/models/{model}/")
     dataset = given.get("dataset")
-    if not isinstance(dataset, str) or "/" in dataset:
-        return
-    source = arguments.dataset or (arguments.examples if dataset == "examples" else Path(dataset))
-    if source.is_dir():
-        upload_directory(source, f"s3://{bucket}/datasets/{dataset}/")
-    else:
-        print(f"        {source} is no directory: no data set was staged", flush=True)
+    names = dataset.values() if isinstance(dataset, dict) else [dataset]
+    for name in {name for name in names if isinstance(name, str) and "/" not in name}:
+        source = arguments.dataset or (arguments.examples if name == "examples" else Path(name))
+        if source.is_dir():
+            upload_directory(source, f"s3://{bucket}/datasets/{name}/")
+        else:
+            print(f"        {source} is no directory: no data set was staged", flush=True)
 
 
 def follow(engine: Engine, region: str, arn: str, progress: Progress) -> dict[str, Any]:
@@ -207,10 +218,13 @@ def main() -> None:
         serve_mlflow(arguments.runs / "mlflow") if arguments.command == "mlflow" else tune(arguments)
     except (BadInput, BadQuotas) as error:
         fail("InvalidInput", str(error), 2)
-    except (SynthesisFailed, TrackingServerFailed) as error:
+    except (SynthesisFailed, TrackingServerFailed, DeploymentFailed) as error:
         fail(type(error).__name__, str(error), 1)
     except KeyboardInterrupt:
         fail("Interrupted", "the run was stopped; no process was left behind", 130)
+    except Exception as error:
+        traceback.print_exc()
+        fail(type(error).__name__, str(error), 1)
 
 
 if __name__ == "__main__":

@@ -113,4 +113,5 @@ def install_quotas(quotas: Quotas) -> None:
         )
 
     ServiceQuotasResponse.list_service_quotas = list_service_quotas
+    ServiceQuotasResponse.list_aws_default_service_quotas = list_service_quotas
     ServiceQuotasResponse.request_service_quota_increase = request_service_quota_increase

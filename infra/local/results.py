@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -62,28 +63,28 @@ def write_execution(folder: Path, execution: dict[str, Any], orchestration_secon
 def print_comparison(path: Path) -> None:
     """Print one table a suite: a row a variant, its metrics with 95% intervals, its recall by decision."""
     comparison = json.loads(path.read_text())
-    console = Console(width=118)
+    console = Console(width=118, highlight=False)
     for suite, variants in comparison["suites"].items():
-        metrics = list(dict.fromkeys(name for result in variants.values() for name in result["metrics"]))
-        decisions = list(dict.fromkeys(name for result in variants.values() for name in result["recall"]))
-        table = Table(title=f"{suite} (95% intervals)", title_justify="left")
+        table = Table(title=f"{suite}, in percent with 95% intervals", title_justify="left", box=SIMPLE_HEAD)
         table.add_column("variant")
-        for name in metrics:
-            table.add_column(name, justify="right")
-        for name in decisions:
-            table.add_column(f"recall {name}", justify="right")
+        columns = [(group, name) for group in ("metrics", "recall") for name in _measured(variants, group)]
+        for group, name in columns:
+            counts = {result[group][name]["n"] for result in variants.values()}
+            title = name if group == "metrics" else f"recall of\n{name}"
+            table.add_column(f"{title}\nn={'/'.join(map(str, sorted(counts)))}", justify="right")
         for variant, result in variants.items():
-            cells = [_with_interval(result["metrics"].get(name)) for name in metrics]
-            cells += [_plain(result["recall"].get(name)) for name in decisions]
-            table.add_row(variant, *cells)
+            table.add_row(variant, *(_cell(result[group][name]) for group, name in columns))
         console.print(table)
 
 
-def _with_interval(metric: dict[str, Any] | None) -> str:
-    if metric is None or metric["value"] is None:
+def _measured(variants: dict[str, Any], group: str) -> list[str]:
+    """Names with a value in at least one variant: an empty class has no recall to show."""
+    names = {name: None for result in variants.values() for name in result[group]}
+    return [name for name in names if any(r[group][name]["value"] is not None for r in variants.values())]
+
+
+def _cell(estimate: dict[str, Any]) -> str:
+    if estimate["value"] is None:
         return "—"
-    return f"{metric['value']:.3f} [{metric['low']:.2f}, {metric['high']:.2f}] n={metric['n']}"
-
-
-def _plain(metric: dict[str, Any] | None) -> str:
-    return "—" if metric is None or metric["value"] is None else f"{metric['value']:.2f} n={metric['n']}"
+    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} [{low:.0f}, {high:.0f}]"

@@ -25,12 +25,13 @@ def start(runs: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def left_behind(runs: Path) -> list[str]:
-    """Command lines of processes that still work for the run."""
+def left_behind(runs: Path, output: str) -> list[str]:
+    """Command lines of processes that still work for the run: its MLflow, its functions, its jobs."""
+    endpoint = output.split("embedded AWS at ")[1].split(". Not", maxsplit=1)[0]
     found = []
-    for process in psutil.process_iter(["cmdline", "environ", "pid"]):
+    for process in psutil.process_iter(["cmdline", "environ"]):
         line = " ".join(process.info["cmdline"] or ())
-        if str(runs) in line or "function_host.py" in line:
+        if str(runs) in line or (process.info["environ"] or {}).get("AWS_ENDPOINT_URL") == endpoint:
             found.append(line)
     return found
 
@@ -50,13 +51,15 @@ def test_a_failed_execution_is_the_last_line(tmp_path: Path) -> None:
     assert "datset" in output.splitlines()[-1]
     execution = json.loads((runs / "latest" / "execution.json").read_text())
     assert (execution["status"], execution["error"]) == ("FAILED", "InvalidInput")
-    assert not left_behind(runs)
+    assert not left_behind(runs, output)
 
 
 BAD_INPUT = [
     ("{", (), "Expecting property name", "an input that is not JSON"),
     ("[]", (), "expected a JSON object", "an input of another shape"),
     ("{}", ("--limit", "0"), "at least 1", "a limit of no rows"),
+    ('{"rows": [1]}', ("--limit", "5"), "rows", "rows of another shape"),
+    ("{}", ("--limit", "five"), "invalid int", "a limit that is no number"),
     ("{}", ("--quotas", "nowhere.json"), "nowhere.json", "a quotas file that is not there"),
 ]
 
@@ -94,9 +97,10 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path, number: signal.Signals) 
         if "PrepareData  started" in line:
             break
     time.sleep(2)
+    assert left_behind(runs, "".join(seen)), "otherwise this test could not fail"
     process.send_signal(number)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130, "".join(seen) + rest
     assert rest.splitlines()[-1].startswith("ERROR Interrupted: ")
-    assert json.loads((runs / "latest" / "execution.json").read_text())["status"] in ("RUNNING", "ABORTED")
-    assert not left_behind(runs)
+    assert json.loads((runs / "latest" / "execution.json").read_text())["status"] == "ABORTED"
+    assert not left_behind(runs, "".join(seen))

@@ -132,9 +132,11 @@ def test_mlflow_shows_one_parent_and_a_child_a_job(
     (sft,) = [run for run in children if run.info.run_name == "train-sft"]
     assert len(client.get_metric_history(sft.info.run_id, "loss")) > 1
     assert any(name.startswith("system/") for name in sft.data.metrics)
-    for tag in ("data_hash", "code_hash", "recipe_hash", "base_model"):
+    for tag in ("data_hash", "code_hash", "recipe_hash", "base_model", "base_model_revision"):
         assert sft.data.tags[tag]
-    assert parent.inputs.dataset_inputs
+    for tag in ("data_hash", "code_hash", "base_model", "base_model_revision"):
+        assert parent.data.tags[tag]
+    assert len(parent.inputs.dataset_inputs) == 4
     artifacts = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert {"comparison.json", "report.html", "accuracy.png"} <= artifacts
     assert any("acc_norm" in name for name in parent.data.metrics)

@@ -72,6 +72,7 @@ class Execution:
         return {
             "TrainingJobName": parameters["TrainingJobName"],
             "TrainingJobStatus": self.statuses.get(state, "Completed"),
+            "SecondaryStatus": self.statuses.get(state, "Completed"),
         }
 
     def _call_function(self, state: str, event: Any) -> Any:

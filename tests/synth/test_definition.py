@@ -308,6 +308,13 @@ _STOPPED = '{"TrainingJobName": "j", "TrainingJobStatus": "Stopped", "SecondaryS
 _LIMIT = "SageMaker.ResourceLimitExceededException"
 FAILURES = [
     ("PlanRun", "Lambda.Unknown", '{"errorMessage": "Task timed out"}', "Lambda.Unknown", "Task timed out"),
+    (
+        "PlanRun",
+        "Sandbox.Timedout",
+        '{"errorType":"Sandbox.Timedout","errorMessage":"Task timed out after 60.00 seconds"}',
+        "Sandbox.Timedout",
+        "timed out after 60.00 seconds",
+    ),
     ("CheckQuotas", "AccessDenied", "not authorized", "AccessDenied", "not authorized"),
     ("ScorePredictions", "NoPredictions", '{"errorMessage":"none for own"}', "NoPredictions", "none for own"),
     ("TrainDpo", "States.Timeout", "", "TimedOut", "max_runtime_minutes"),

@@ -123,7 +123,7 @@ def test_a_tracked_job_creates_the_parent_run_with_its_inputs(
     assert (run.info.run_name, run.info.status) == ("first-run", "RUNNING")
     assert run.data.tags["data_hash"] == reference.data_hash
     inputs = {one.dataset.name: one for one in run.inputs.dataset_inputs}
-    assert set(inputs) == {"train_sft", "train_pref", "own"}
+    assert set(inputs) == {"train_sft", "train_pref", "when2call_mcq", "own"}
     assert json.loads(inputs["train_sft"].dataset.profile) == {"num_rows": 12}
     assert str(examples) in inputs["own"].dataset.source
     artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "data")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,10 @@ def test_what_cannot_be_staged_is_told(
         staging.main()
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_no_wheel_that_the_jobs_name_is_left_to_the_container() -> None:
+    lines = staging.REQUIREMENTS.read_text().splitlines()
+    named = [re.split(r"[=<>\[ ]", line)[0].lower() for line in lines if line and not line.startswith("#")]
+    assert named
+    assert not [name for name in named if staging.brought_by_the_container(name)]
