@@ -56,7 +56,7 @@ clean:  ## remove what the targets made, local runs included
 	@touch $@
 
 node_modules/.package-lock.json: package-lock.json | .venv/local
-	.venv/bin/npm ci --silent --no-audit --no-fund
+	.venv/bin/npm ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 $(MODEL_DIR)/config.json: | .venv/local
