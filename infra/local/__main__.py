@@ -33,6 +33,8 @@ from infra.local.tracking_server import (
     tracking_server,
 )
 
+_ABORT_SECONDS = 10.0
+
 
 class BadInput(Exception):
     """Something given on the command line cannot be used."""
@@ -148,6 +150,18 @@ def follow(engine: Engine, region: str, arn: str, progress: Progress) -> dict[st
         time.sleep(0.5)
 
 
+def abort(engine: Engine, region: str, arn: str) -> dict[str, Any]:
+    """Stop an execution and wait until it says so; its description."""
+    client = engine.client("stepfunctions", region)
+    client.stop_execution(executionArn=arn, error="Interrupted", cause="The run was stopped by its user")
+    deadline = time.monotonic() + _ABORT_SECONDS
+    execution: dict[str, Any] = client.describe_execution(executionArn=arn)
+    while execution["status"] == "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.1)
+        execution = client.describe_execution(executionArn=arn)
+    return execution
+
+
 def tune(arguments: argparse.Namespace) -> None:
     """Synthesize, deploy, execute, show, stop."""
     given = execution_input(arguments)
@@ -184,9 +198,7 @@ def execute(engine: Engine, deployment: Deployment, folder: Path, given: dict[st
     try:
         execution = follow(engine, region, arn, Progress(engine.jobs))
     except KeyboardInterrupt:
-        client = engine.client("stepfunctions", region)
-        client.stop_execution(executionArn=arn, error="Interrupted", cause="The run was stopped by its user")
-        write_execution(folder, client.describe_execution(executionArn=arn), 0.0)
+        write_execution(folder, abort(engine, region, arn), 0.0)
         raise
     seconds = time.monotonic() - started
     orchestration = seconds - engine.jobs.busy_seconds
