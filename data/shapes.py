@@ -94,9 +94,10 @@ def _read_labelled_calls(raw: Raw, tools: list[Tool]) -> Row:
     """Rows with a `label` and gold calls, gold text or, as BFCL has it, the accepted values an argument."""
     decision = read_decision(raw["label"], "label")
     messages = read_messages(raw.get("messages"))
-    calls = tuple(
-        read_call(call, f"gold_calls[{index}]") for index, call in enumerate(raw.get("gold_calls") or ())
-    )
+    given = raw.get("gold_calls") or []
+    if not isinstance(given, list):
+        raise RowError("gold_calls", "is not a list", "give a list of {name, arguments}, or null")
+    calls = tuple(read_call(call, f"gold_calls[{index}]") for index, call in enumerate(given))
     _check_calls(calls, tools, "gold_calls")
     allowed = raw.get("gold_allowed") or None
     if decision == "tool_call" and not calls and allowed is None:
