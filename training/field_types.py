@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 import typing
 from enum import Enum
@@ -27,10 +28,9 @@ def fit_value(value: object, hint: Any) -> object:
     if any(_is_instance(value, option) for option in options):
         return value
     if isinstance(value, int | str) and not isinstance(value, bool) and float in options:
-        try:
+        # What is no number is told below, with the types that would have done.
+        with contextlib.suppress(ValueError):
             return float(value)
-        except ValueError:
-            pass
     if isinstance(value, str) and any(
         isinstance(option, type) and issubclass(option, Enum) for option in options
     ):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import shutil
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.container import ContainerSpec, start_container, stop_container, write_input_config
+from infra.local.job_log import failure_reason, metric_patterns, read_metrics
 from infra.local.objects import ACCOUNT, NoSuchObjects, download_prefix, upload_directory
 
 FINISHED = frozenset({"Completed", "Failed", "Stopped"})
@@ -238,14 +238,13 @@ class TrainingJobs:
     def _watch(self, job: TrainingJob, spec: ContainerSpec, log_path: Path, log: Any) -> int | str:
         """Run the container; the exit code, or why it was stopped."""
         limit = job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
-        definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions", [])
-        patterns = {definition["Name"]: re.compile(definition["Regex"]) for definition in definitions}
+        patterns = metric_patterns(job.request["AlgorithmSpecification"])
         process = start_container(spec, log)
         started = time.monotonic()
         offset = 0
         while True:
             finished = process.poll() is not None
-            offset = _read_metrics(log_path, offset, patterns, job.metrics)
+            offset = read_metrics(log_path, offset, patterns, job.metrics)
             if finished:
                 return process.returncode
             if job.stop_requested.is_set():
@@ -270,34 +269,4 @@ class TrainingJobs:
         elif isinstance(outcome, str):
             job.end("Stopped", outcome, f"Training job stopped: {outcome}")
         else:
-            job.end("Failed", "Failed", "Training job failed", _failure_reason(ml, outcome, log_path))
-
-
-def _read_metrics(
-    path: Path, offset: int, patterns: dict[str, re.Pattern[str]], metrics: dict[str, float]
-) -> int:
-    """Read the whole lines that came since `offset` and keep each metric's last value."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        text = file.read()
-    whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.decode(errors="replace").splitlines():
-        for name, pattern in patterns.items():
-            found = pattern.search(line)
-            if found:
-                try:
-                    metrics[name] = float(found.group(1))
-                except ValueError:
-                    continue
-    return offset + len(whole)
-
-
-def _failure_reason(ml: Path, code: int, log_path: Path) -> str:
-    """AlgorithmError, as SageMaker words it: /opt/ml/output/failure, else the log's last line."""
-    failure = ml / "output" / "failure"
-    if failure.is_file() and failure.stat().st_size:
-        said = failure.read_text(errors="replace").strip()
-    else:
-        lines = log_path.read_text(errors="replace").strip().splitlines()
-        said = lines[-1] if lines else "the container printed nothing"
-    return f"AlgorithmError: {said}, exit code: {code}"
+            job.end("Failed", "Failed", "Training job failed", failure_reason(ml, outcome, log_path))

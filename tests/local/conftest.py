@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,7 @@ from infra.local.__main__ import synthesize
 from infra.local.deploy import Deployment
 from infra.local.engine import Engine, running_engine
 from infra.local.tracking_server import TrackingServer, tracking_server
-
-
-@dataclass(frozen=True)
-class Run:
-    """One finished execution."""
-
-    name: str
-    status: str
-    output: Any
-    error: str | None
-    cause: str | None
+from tests.local.executions import Run, wait_for
 
 
 @dataclass(frozen=True)
@@ -48,16 +37,8 @@ class LocalAws:
         arn: str = answer["executionArn"]
         return arn
 
-    def wait(self, arn: str, seconds: float = 400) -> Run:
-        client = self.engine.client("stepfunctions")
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = client.describe_execution(executionArn=arn)
-            if found["status"] != "RUNNING":
-                output = json.loads(found["output"]) if "output" in found else None
-                return Run(found["name"], found["status"], output, found.get("error"), found.get("cause"))
-            time.sleep(0.2)
-        raise AssertionError(f"{arn} still runs after {seconds} s")
+    def wait(self, arn: str) -> Run:
+        return wait_for(self.engine, arn, seconds=400)
 
     def run(self, name: str, given: dict[str, Any]) -> Run:
         return self.wait(self.start(name, given))

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from infra.local import container
 from infra.local.engine import Engine, running_engine
 from infra.local.quotas import BadQuotas, Quotas
 from tests.local.assembly import channel, job_state, write_assembly
+from tests.local.executions import Run, wait_for
 
 INVOKE = {
     "Type": "Task",
@@ -32,16 +32,6 @@ FAILURE_TAIL = {
     "Failed": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
 }
 CATCH = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Failed"}]
-
-
-@dataclass
-class Run:
-    """One finished execution."""
-
-    status: str
-    output: Any
-    error: str | None
-    cause: str | None
 
 
 @pytest.fixture
@@ -58,17 +48,6 @@ def start(engine: Engine, folder: Path, states: dict[str, Any], source: str = ""
     )
     arn: str = answer["executionArn"]
     return arn
-
-
-def wait_for(engine: Engine, arn: str, seconds: float = 60) -> Run:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = engine.client("stepfunctions").describe_execution(executionArn=arn)
-        if found["status"] != "RUNNING":
-            output = json.loads(found["output"]) if "output" in found else None
-            return Run(found["status"], output, found.get("error"), found.get("cause"))
-        time.sleep(0.1)
-    raise AssertionError(f"{arn} still runs after {seconds} s")
 
 
 def run(engine: Engine, folder: Path, states: dict[str, Any], source: str = "", **given: Any) -> Run:

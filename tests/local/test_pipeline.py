@@ -15,7 +15,8 @@ from infra.local import api
 from infra.local.deploy import _create_stack
 from infra.local.objects import download_prefix, upload_directory
 from infra.local.quotas import Quotas
-from tests.local.conftest import LocalAws, Run
+from tests.local.conftest import LocalAws
+from tests.local.executions import Run
 from tests.tiny_model import make_tiny_model
 
 EXAMPLES = Path("examples/rows")
