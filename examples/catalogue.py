@@ -1,6 +1,7 @@
-"""The hand-written material that rows are composed from: `catalogue/*.yaml`, read into typed parts."""
+"""The hand-written material that training rows are composed from: `catalogue/*.yaml`, read into typed parts."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +9,20 @@ from typing import Any
 
 import yaml
 
+from examples.values import Values
+
 FOLDER = Path(__file__).parent / "catalogue"
-Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A required parameter: its schema, the kind of values it takes, and how one asks for it."""
+    """A parameter: its schema, the kind of values it takes, and how one asks for it."""
 
     kind: str
     schema: Mapping[str, Any]
     noun: str
     ask: str
+    optional: bool
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,16 @@ class Tool:
     calls: Sequence[str]
     asks: Sequence[tuple[str, str]]
     claims: Sequence[str]
-    held_out: bool
+
+    @property
+    def required(self) -> list[str]:
+        """The parameters that a call must have."""
+        return [name for name, parameter in self.parameters.items() if not parameter.optional]
 
     def describe(self) -> dict[str, Any]:
         """The tool as it is offered to a model."""
         properties = {name: dict(parameter.schema) for name, parameter in self.parameters.items()}
-        schema = {"type": "object", "properties": properties, "required": list(properties)}
+        schema = {"type": "object", "properties": properties, "required": self.required}
         return {"name": self.name, "description": self.about, "parameters": schema}
 
 
@@ -57,31 +64,36 @@ class Request:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything written by hand. `wordings`: assistant phrasings by decision and style (train, test)."""
+    """Everything that training rows are composed from. `wordings`: assistant phrasings by decision."""
 
     tools: Mapping[str, Tool]
-    values: Mapping[str, Sequence[Any]]
-    wordings: Mapping[str, Mapping[str, Sequence[str]]]
+    values: Values
+    wordings: Mapping[str, Sequence[str]]
     replies: Sequence[str]
     out_of_scope: Mapping[str, Sequence[Request]]
     direct: Mapping[str, Sequence[Request]]
 
-    def pick_values(self, tool: Tool, style: str, rng: random.Random) -> dict[str, Any]:
-        """A value for each parameter: of a list's first two thirds for training, of the rest for tests."""
-        return {name: rng.choice(self._pool(part.kind, style)) for name, part in tool.parameters.items()}
+    def pick_values(self, tool: Tool, rng: random.Random) -> dict[str, Any]:
+        """A value for each parameter, no two alike."""
+        picked: dict[str, Any] = {}
+        for name in tool.parameters:
+            picked[name] = self.pick_other(tool, name, list(picked.values()), rng)
+        return picked
 
-    def pick_other(self, tool: Tool, name: str, value: object, style: str, rng: random.Random) -> Any:
-        """A value for one parameter that is not `value`."""
-        return rng.choice(
-            [other for other in self._pool(tool.parameters[name].kind, style) if other != value]
-        )
+    def pick_other(self, tool: Tool, name: str, barred: Sequence[Any], rng: random.Random) -> Any:
+        """A value for one parameter that is none of `barred`."""
+        while (value := self.values.draw(tool.parameters[name].kind, rng)) in barred:
+            pass
+        return value
 
-    def _pool(self, kind: str, style: str) -> Sequence[Any]:
-        values = self.values[kind]
-        cut = len(values) * 2 // 3
-        if len(values) < 6:
-            return values
-        return values[:cut] if style == "train" else values[cut:]
+
+def placeholders(wording: str) -> list[str]:
+    """The parameters whose values a wording says.
+
+    >>> placeholders("Book {city} for {nights} nights.")
+    ['city', 'nights']
+    """
+    return re.findall(r"\{(\w+)\}", wording)
 
 
 def load_catalogue() -> Catalogue:
@@ -91,10 +103,11 @@ def load_catalogue() -> Catalogue:
         _read_tool(name, path.stem, given)
         for path in sorted((FOLDER / "tools").glob("*.yaml"))
         for name, given in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+        if not given.get("held_out")
     ]
     return Catalogue(
         tools={tool.name: tool for tool in tools},
-        values=_load("values.yaml"),
+        values=Values(_load("values.yaml")),
         wordings={decision: answers[decision] for decision in ("request_for_info", "cannot_answer")},
         replies=answers["replies"],
         out_of_scope=_read_requests("out_of_scope.yaml"),
@@ -120,7 +133,6 @@ def _read_tool(name: str, domain: str, given: Mapping[str, Any]) -> Tool:
         calls=given["call"],
         asks=[next(iter(pair.items())) for pair in given["ask"]],
         claims=given["claim"],
-        held_out=given.get("held_out", False),
     )
 
 
@@ -128,4 +140,4 @@ def _read_parameter(given: Mapping[str, Any]) -> Parameter:
     schema = {"type": given.get("type", "string"), "description": given["about"]}
     if "enum" in given:
         schema["enum"] = given["enum"]
-    return Parameter(given["kind"], schema, given["noun"], given["ask"])
+    return Parameter(given["kind"], schema, given["noun"], given["ask"], given.get("optional", False))

@@ -2,14 +2,16 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from examples.catalogue import Catalogue, Request, Tool
+from examples.catalogue import Catalogue, Request, Tool, placeholders
 
 # How many tools are offered, in turn and alike in every decision: their number must tell nothing. Few,
 # because tokens are what a demonstration on a CPU runs out of.
 TOOL_COUNTS = (1, 2, 3, 2, 4, 1, 2, 3)
+# How many of the tools beside the target are of its field: a field must not tell that its tool is there.
+SHARE_OF_SAME_FIELD = 0.7
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Call:
 class Scene:
     """One situation. `calls`: the right or most tempting call under `right`, and wrong ones by fault.
 
-    `history`: earlier turns. `missing`: the parameter that an ask scene leaves out.
+    `history`: earlier turns.
     """
 
     decision: str
@@ -39,24 +41,21 @@ class Scene:
     ask: str
     decline: str
     direct: str
-    target: Tool | None = None
-    missing: str | None = None
     history: Sequence[Mapping[str, str]] = field(default=())
 
 
 class Composer:
-    """Composes scenes in one style (train or test) from a catalogue; equal seeds give equal scenes."""
+    """Composes scenes from a catalogue; equal seeds give equal scenes."""
 
-    def __init__(self, catalogue: Catalogue, style: str, tools: Sequence[Tool], seed: str) -> None:
+    def __init__(self, catalogue: Catalogue, seed: str) -> None:
         self._catalogue = catalogue
-        self._style = style
-        self._tools = tools
+        self._tools = list(catalogue.tools.values())
         self._rng = random.Random(seed)  # noqa: S311 — a reproducible draft, not a secret
         self._turn: dict[str, int] = {}
 
     def call(self, tool: Tool, wording: str) -> Scene:
         """A request that a tool answers."""
-        return self._tool_scene("tool_call", tool, wording, missing=None)
+        return self._tool_scene("tool_call", tool, wording)
 
     def ask(self, tool: Tool, missing: str, wording: str) -> Scene:
         """A request that leaves out a required parameter of the tool it needs."""
@@ -64,25 +63,27 @@ class Composer:
 
     def withhold(self, tool: Tool, wording: str) -> Scene:
         """A request whose tool is not offered."""
-        return self._tool_scene("cannot_answer", tool, wording, missing=None)
+        return self._tool_scene("cannot_answer", tool, wording)
 
     def reply(self, tool: Tool, missing: str, wording: str) -> Scene:
         """A request that lacked a parameter, the question for it, and the user's reply."""
         values = self._values(tool)
-        asked = self._say_ask(tool, missing)
         history = (
             {"role": "user", "content": _sentence(wording, values)},
-            {"role": "assistant", "content": asked},
+            {"role": "assistant", "content": self._say_ask(tool, missing)},
         )
-        scene = self._tool_scene("tool_call", tool, "", None, values)
-        say = self._rng.choice(self._catalogue.replies).format(value=values[missing])
-        return _replace(scene, say=say, history=history)
+        said = self._rng.choice(self._catalogue.replies)
+        given = {name: values[name] for name in (*placeholders(wording), missing)}
+        scene = self._tool_scene("tool_call", tool, "", given=given)
+        return replace(scene, say=said.format(value=values[missing]), history=history)
 
     def out_of_scope(self, request: Request) -> Scene:
         """A request that no tool serves; a tool of the same field tempts."""
         count = self._next_count("cannot_answer")
         near = self._catalogue.tools.get(request.near)
-        others = self._others(count - (near is not None), {request.near})
+        others = self._others(
+            count - (near is not None), {request.near}, domain=near.domain if near else None
+        )
         offered = self._shuffled([*([near] if near else []), *others])
         tempting = near or offered[0]
         return Scene(
@@ -91,7 +92,7 @@ class Composer:
             say=request.say,
             offered=offered,
             calls={"right": Call(tempting.name, self._values(tempting))},
-            ask=request.ask,
+            ask=self._say_question(request),
             decline=self._say_decline(request.does, offered),
             direct=request.claim,
         )
@@ -105,7 +106,7 @@ class Composer:
             say=request.say,
             offered=offered,
             calls={"right": Call(offered[0].name, self._values(offered[0]))},
-            ask=request.ask,
+            ask=self._say_question(request),
             decline=self._say_decline(request.does, offered),
             direct=request.answer,
         )
@@ -115,60 +116,84 @@ class Composer:
         decision: str,
         tool: Tool,
         wording: str,
-        missing: str | None,
-        values: dict[str, Any] | None = None,
+        missing: str | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> Scene:
-        values = values or self._values(tool)
+        values = {**self._values(tool), **(given or {})}
+        stated = set(given or placeholders(wording)) | {missing}
+        arguments = {name: value for name, value in values.items() if name in stated}
         count = self._next_count(decision)
         is_offered = decision != "cannot_answer"
         others = self._others(count - is_offered, {tool.name}, domain=tool.domain)
         offered = self._shuffled([*([tool] if is_offered else []), *others])
+        calls = self._calls(tool, arguments, others)
+        if not is_offered:
+            # Nobody would call a tool that is not there: what tempts is one that is.
+            calls["right"] = calls["wrong_tool"]
         return Scene(
             decision=decision,
             domain=tool.domain,
             say=_sentence(wording, values),
             offered=offered,
-            calls=self._calls(tool, values, others),
-            ask=self._say_ask(tool, missing or self._rng.choice(list(tool.parameters))),
+            calls=calls,
+            ask=self._say_ask(tool, missing or self._rng.choice(tool.required)),
             decline=self._say_decline(tool.does, others or offered, barring=tool if is_offered else None),
             direct=_sentence(self._rng.choice(tool.claims), values),
-            target=tool if is_offered else None,
-            missing=missing,
         )
 
-    def _calls(self, tool: Tool, values: Mapping[str, Any], others: Sequence[Tool]) -> dict[str, Call]:
-        spoiled = self._rng.choice(list(tool.parameters))
-        other = self._catalogue.pick_other(tool, spoiled, values[spoiled], self._style, self._rng)
-        calls = {
-            "right": Call(tool.name, values),
-            "missing_argument": Call(tool.name, {key: values[key] for key in values if key != spoiled}),
-            "wrong_value": Call(tool.name, {**values, spoiled: other}),
-        }
+    def _calls(self, tool: Tool, given: Mapping[str, Any], others: Sequence[Tool]) -> dict[str, Call]:
+        calls = {"right": Call(tool.name, given)}
         if others:
-            calls["wrong_tool"] = Call(others[0].name, self._values(others[0]))
+            calls["wrong_tool"] = Call(others[0].name, self._borrow(others[0], tool, given))
+        required = [name for name in tool.required if name in given]
+        if required:
+            spoiled = self._rng.choice(required)
+            other = self._catalogue.pick_other(tool, spoiled, [given[spoiled]], self._rng)
+            calls["wrong_value"] = Call(tool.name, {**given, spoiled: other})
+            kept = {name: value for name, value in given.items() if name != spoiled}
+            calls["missing_argument"] = Call(tool.name, kept)
         return calls
 
+    def _borrow(self, tool: Tool, source: Tool, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments for the wrong tool out of the request's own values, as a model would make them up."""
+        left = dict(given)
+        borrowed: dict[str, Any] = {}
+        for name in tool.required:
+            schema = tool.parameters[name].schema
+            fitting = [key for key in left if source.parameters[key].schema["type"] == schema["type"]]
+            if fitting and "enum" not in schema:
+                borrowed[name] = left.pop(fitting[0])
+            else:
+                borrowed[name] = self._catalogue.pick_other(tool, name, [], self._rng)
+        return borrowed
+
     def _values(self, tool: Tool) -> dict[str, Any]:
-        return self._catalogue.pick_values(tool, self._style, self._rng)
+        return self._catalogue.pick_values(tool, self._rng)
 
     def _say_ask(self, tool: Tool, missing: str) -> str:
-        wording = self._rng.choice(self._catalogue.wordings["request_for_info"][self._style])
+        wording = self._rng.choice(self._catalogue.wordings["request_for_info"])
         part = tool.parameters[missing]
         return _sentence(wording, {"ask": part.ask, "noun": part.noun, "does": tool.does})
 
+    def _say_question(self, request: Request) -> str:
+        wordings = self._catalogue.wordings["request_for_info"]
+        wording = self._rng.choice([one for one in wordings if "{ask}" in one])
+        return _sentence(wording, {"ask": request.ask, "does": request.does})
+
     def _say_decline(self, does: str, offered: Sequence[Tool], barring: Tool | None = None) -> str:
-        shown = [tool.does for tool in offered if tool is not barring][:2]
-        wordings = self._catalogue.wordings["cannot_answer"][self._style]
+        shown = [tool.does for tool in offered if tool is not barring][:1]
+        wordings = self._catalogue.wordings["cannot_answer"]
         # Where the one tool offered is the right one, a decline has no other to point to.
         fitting = [wording for wording in wordings if shown or "{offers}" not in wording]
         return _sentence(self._rng.choice(fitting), {"does": does, "offers": " and ".join(shown)})
 
     def _others(self, count: int, barred: set[str], domain: str | None = None) -> list[Tool]:
-        """Tools to offer beside the target, half of them of its own field, so that the field tells little."""
+        """Tools to offer beside the target, most of them of its own field, so that the field tells little."""
         rest = [tool for tool in self._tools if tool.name not in barred]
         chosen: list[Tool] = []
         for _ in range(count):
-            near = [tool for tool in rest if tool.domain == domain] if self._rng.random() < 0.5 else []
+            is_near = self._rng.random() < SHARE_OF_SAME_FIELD
+            near = [tool for tool in rest if tool.domain == domain] if is_near else []
             chosen.append(self._rng.choice(near or rest))
             rest.remove(chosen[-1])
         return chosen
@@ -186,7 +211,3 @@ def _sentence(wording: str, values: Mapping[str, Any]) -> str:
     """Fill a wording in; a value at its start keeps its case, since `hcho` is not `Hcho`."""
     text = wording.format(**values)
     return text if wording.startswith("{") else text[:1].upper() + text[1:]
-
-
-def _replace(scene: Scene, **changes: Any) -> Scene:
-    return Scene(**{**scene.__dict__, **changes})
