@@ -9,12 +9,14 @@ from typing import Any
 import torch
 import trl.trainer.utils
 from datasets import Dataset
+from peft import PeftModel
 from transformers import PrinterCallback, Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from trl import DPOTrainer, SFTTrainer
 
 from jobs.doors import NotFinite
 from training.checkpoints import is_last, newest_whole, write_manifest
+from training.shared_prompts import share_prompts
 
 
 class UnattendedTrainer(Trainer):  # type: ignore[misc]
@@ -62,7 +64,13 @@ class SupervisedTrainer(UnattendedTrainer, SFTTrainer):  # type: ignore[misc]
 
 
 class PreferenceTrainer(UnattendedTrainer, DPOTrainer):  # type: ignore[misc]
-    """Direct preference optimisation on the rows of `tokenize_preference_rows`."""
+    """Direct preference optimisation on the rows of `tokenize_preference_rows`; prompts run once a pair."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        share_prompts(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
+        if self.ref_model is not None:
+            share_prompts(self.ref_model)
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any) -> Dataset:
         # TRL would render the rows once more, without knowing how evaluation renders them.
