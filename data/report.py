@@ -1,20 +1,31 @@
-"""The data report: what the rows are, what was left out, and what training on them would teach amiss."""
+"""The data report: what the rows are, what was left out, and what training on them would teach amiss.
+
+A split is profiled row by row as it is written, in memory that does not grow with it: lengths and languages
+come from a seeded sample, and every tally keeps a bounded number of names.
+"""
 
 import json
 import math
+import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from data.readers import Collection
+from data.languages import guess_language, script_of
 from data.rows import DECISIONS, Row
 from data.sampling import stratum_of
+from data.warnings import list_warnings as warn
 
 PERCENTILES = (50, 90, 99, 100)
-LOPSIDED_SHARE = 0.8
 # Rendering is what takes time; a sample of this size puts the 99th percentile within a fraction of a percent.
 MAX_MEASURED_ROWS = 2000
+MAX_NAMES = 100_000
+NAMES_SHOWN = 10
+# A tool in fewer rows than this may be there by chance and simply not be needed.
+OFTEN_OFFERED_ROWS = 5
+BEYOND = "(others)"
 
 
 @dataclass(frozen=True)
@@ -25,61 +36,140 @@ class Measure:
     lengths: Callable[[Row], tuple[int, int]]
 
 
-def profile_rows(rows: Sequence[Row], measure: Measure) -> dict[str, Any]:
-    """Count one split: decisions, sources, turns, tools a row, lengths of prompt and answer by percentile."""
-    measured = [measure.lengths(row) for row in rows[:MAX_MEASURED_ROWS]]
-    profile: dict[str, Any] = {
-        "rows": len(rows),
-        "decisions": {decision: _count(rows, decision) for decision in DECISIONS},
-        "sources": _tally(row.source for row in rows),
-        "turns": _tally(sum(message["role"] == "user" for message in row.messages) for row in rows),
-        "tools": _tally(len(row.tool_names) for row in rows),
-        "lengths": {
-            "unit": measure.unit,
-            "measured_rows": len(measured),
-            "prompt": percentiles([prompt for prompt, _ in measured]),
-            "answer": percentiles([answer for _, answer in measured]),
-        },
-    }
-    if any(row.rejected for row in rows):
-        profile["pairs"] = _tally(stratum_of(row) for row in rows)
-    return profile
+class Tally:
+    """Counts of at most `limit` different values; what comes after is counted together."""
+
+    def __init__(self, limit: int = MAX_NAMES) -> None:
+        self.counts: Counter[Any] = Counter()
+        self.beyond = 0
+        self._limit = limit
+
+    def add(self, value: Any) -> None:
+        """Count one value."""
+        if value in self.counts or len(self.counts) < self._limit:
+            self.counts[value] += 1
+        else:
+            self.beyond += 1
+
+    def to_json(self) -> dict[str, int]:
+        """Counts by value, in order; `(others)` holds what came when the tally was full."""
+        named = {str(value): self.counts[value] for value in sorted(self.counts)}
+        return {**named, BEYOND: self.beyond} if self.beyond else named
 
 
-def describe_collection(collection: Collection) -> dict[str, Any]:
-    """Say what became of the rows that were read: `rows` counts them, `rejected` names the reasons."""
-    return {
-        "rows": {
-            "read": collection.read,
-            "rejected": len(collection.rejections),
-            "duplicates": dict(collection.duplicates),
-            "merged_tests": collection.merged,
-            "kept": {purpose: len(rows) for purpose, rows in collection.rows.items()},
-        },
-        "rejected": _profile_rejections(collection),
-    }
+@dataclass(frozen=True)
+class _Measured:
+    prompt: int
+    answer: int
+    language: str
 
 
-def list_warnings(sft: Sequence[Row], preference: Sequence[Row], test: Sequence[Row]) -> list[str]:
-    """Name what training on these rows would teach that nobody wants, with its consequence."""
-    warnings = []
-    if not sft:
-        warnings.append("no SFT rows: the sft and sft-dpo variants cannot be trained")
-    if not preference:
-        warnings.append("no preference rows: the dpo and sft-dpo variants cannot be trained")
-    warnings += _decision_warnings(sft)
-    overlap = count_shared_questions([*sft, *preference], test)
-    if overlap:
-        warnings.append(
-            f"{overlap} test questions are in the training rows word for word: their scores measure memory"
+class SplitProfile:
+    """Counts one split as its rows pass: `add` each, then `to_json`.
+
+    `measure`: characters where it is None. `max_length`: the recipe's, in the measure's tokens; rows that are
+    longer are counted, because training leaves them out.
+    """
+
+    def __init__(self, measure: Measure | None = None, max_length: int | None = None) -> None:
+        self._measure = measure or CHARACTERS
+        self._max_length = max_length if self._measure.unit == "tokens" else None
+        self._rows = 0
+        self._decisions: Counter[str] = Counter()
+        self._sources = Tally(limit=1000)
+        self._turns, self._tools, self._calls = Tally(), Tally(), Tally()
+        self._scripts, self._pairs = Tally(), Tally()
+        self._offered, self._called = Tally(), Tally()
+        self._sample: list[_Measured] = []
+        self._choice = random.Random(0)  # noqa: S311 - a sample that is the same every time, no secret
+
+    def add(self, row: Row) -> None:
+        """Count a row. Raises BadInput where the measure cannot render it."""
+        self._rows += 1
+        self._decisions[row.expected.decision] += 1
+        self._sources.add(row.source)
+        asked = [message["content"] for message in row.messages if message["role"] == "user"]
+        self._turns.add(len(asked))
+        self._scripts.add(script_of("\n".join(asked)))
+        if row.rejected:
+            self._pairs.add(stratum_of(row))
+        self._add_tools(row)
+        self._add_to_sample(row, asked)
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as `report.json` holds it; lengths and languages are those of the measured rows."""
+        profile: dict[str, Any] = {
+            "rows": self._rows,
+            "decisions": {decision: self._decisions[decision] for decision in DECISIONS},
+            "sources": self._sources.to_json(),
+            "turns": self._turns.to_json(),
+            "tools": self._tools.to_json(),
+            "calls_a_row": self._calls.to_json(),
+            "tools_never_called": self._never_called(),
+            "scripts": self._scripts.to_json(),
+            "languages": _by_count(each.language for each in self._sample),
+            "lengths": self._lengths(),
+        }
+        if self._max_length is not None:
+            profile["too_long"] = self._too_long(self._max_length)
+        if self._pairs.counts:
+            profile["pairs"] = self._pairs.to_json()
+        return profile
+
+    def _add_tools(self, row: Row) -> None:
+        names = _names_of(row.tools)
+        self._tools.add(len(names))
+        for name in set(names):
+            self._offered.add(name)
+        called = _called_by(row)
+        self._calls.add(len(called))
+        for name in called:
+            self._called.add(name)
+
+    def _add_to_sample(self, row: Row, asked: Sequence[str]) -> None:
+        """Keep the row's measures in a reservoir: every row so far is in it with the same probability."""
+        if len(self._sample) < MAX_MEASURED_ROWS:
+            self._sample.append(self._measured(row, asked))
+            return
+        place = self._choice.randrange(self._rows)
+        if place < MAX_MEASURED_ROWS:
+            self._sample[place] = self._measured(row, asked)
+
+    def _measured(self, row: Row, asked: Sequence[str]) -> _Measured:
+        prompt, answer = self._measure.lengths(row)
+        return _Measured(prompt, answer, guess_language("\n".join(asked)))
+
+    def _lengths(self) -> dict[str, Any]:
+        return {
+            "unit": self._measure.unit,
+            "measured_rows": len(self._sample),
+            "prompt": percentiles([each.prompt for each in self._sample]),
+            "answer": percentiles([each.answer for each in self._sample]),
+            "whole": percentiles([each.prompt + each.answer for each in self._sample]),
+        }
+
+    def _too_long(self, limit: int) -> dict[str, Any]:
+        """Rows beyond the limit: counted where all rows were measured, else estimated from the sample."""
+        longer = sum(each.prompt + each.answer > limit for each in self._sample)
+        share = longer / len(self._sample) if self._sample else 0.0
+        return {"max_length": limit, "rows": round(share * self._rows), "share": share}
+
+    def _never_called(self) -> dict[str, Any]:
+        """Tools that are offered often and that no gold answer calls, most offered first."""
+        often = [name for name, rows in self._offered.counts.items() if rows >= OFTEN_OFFERED_ROWS]
+        never = sorted(
+            (name for name in often if name not in self._called.counts),
+            key=lambda name: (-self._offered.counts[name], name),
         )
-    return warnings
-
-
-def count_shared_questions(train: Sequence[Row], test: Sequence[Row]) -> int:
-    """How many test rows ask, turn by turn, what a training row asks, case and spacing aside."""
-    known = {_asked(row) for row in train}
-    return sum(_asked(row) in known for row in test)
+        found: dict[str, Any] = {
+            "offered_in_rows": OFTEN_OFFERED_ROWS,
+            "tools": len(often),
+            "count": len(never),
+            "first": never[:NAMES_SHOWN],
+        }
+        if self._offered.beyond or self._called.beyond:
+            found["note"] = f"names beyond the first {MAX_NAMES:,} are left out"
+        return found
 
 
 def measure_characters(row: Row) -> tuple[int, int]:
@@ -87,6 +177,9 @@ def measure_characters(row: Row) -> tuple[int, int]:
     turns = row.messages[:-1] if row.purpose == "sft" else row.messages
     prompt = len(row.tools) + sum(len(json.dumps(turn, ensure_ascii=False)) for turn in turns)
     return prompt, len(answer_text(row))
+
+
+CHARACTERS = Measure("characters", measure_characters)
 
 
 def answer_text(row: Row) -> str:
@@ -111,45 +204,67 @@ def percentiles(values: Sequence[int]) -> dict[str, int]:
     }
 
 
-def _profile_rejections(collection: Collection) -> list[dict[str, Any]]:
-    """Rejections by field and reason, most frequent first, each with the place of the first."""
+def _by_count(values: Any) -> dict[str, int]:
+    return dict(Counter(values).most_common())
+
+
+@lru_cache(maxsize=1024)
+def _names_of(tools: str) -> tuple[str, ...]:
+    return tuple(tool["name"] for tool in json.loads(tools))
+
+
+def _called_by(row: Row) -> list[str]:
+    """The names that the gold answer calls; BFCL's possible answers name theirs as keys."""
+    if row.expected.calls:
+        return [call["name"] for call in row.expected.calls]
+    return [name for entry in json.loads(row.expected.allowed or "[]") for name in entry]
+
+
+def profile_rows(rows: Sequence[Row], measure: Measure) -> dict[str, Any]:
+    """Profile rows that are at hand as a list."""
+    profile = SplitProfile(measure)
+    for row in rows:
+        profile.add(row)
+    return profile.to_json()
+
+
+def describe_collection(collection: Any) -> dict[str, Any]:
+    """Say what became of the rows that were read: `rows` counts them, `rejected` names the reasons."""
     first: dict[tuple[str, str], str] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for rejection in collection.rejections:
         key = (rejection.field, rejection.reason)
         counts[key] += 1
         first.setdefault(key, f"{rejection.file} line {rejection.line}")
-    return [
-        {"field": key[0], "reason": key[1], "rows": count, "first": first[key]}
-        for key, count in counts.most_common()
-    ]
+    return {
+        "rows": {
+            "read": collection.read,
+            "rejected": len(collection.rejections),
+            "duplicates": dict(collection.duplicates),
+            "merged_tests": collection.merged,
+            "kept": {purpose: len(rows) for purpose, rows in collection.rows.items()},
+        },
+        "rejected": [
+            {"field": key[0], "reason": key[1], "rows": count, "first": first[key]}
+            for key, count in counts.most_common()
+        ],
+    }
 
 
-def _decision_warnings(sft: Sequence[Row]) -> list[str]:
-    if not sft:
-        return []
-    shares = {decision: _count(sft, decision) / len(sft) for decision in DECISIONS}
-    warnings = [
-        f"{share:.0%} of the SFT rows are {decision}: the model will lean to it whatever is asked"
-        for decision, share in shares.items()
-        if share > LOPSIDED_SHARE
-    ]
-    if shares["tool_call"] == 0:
-        warnings.append("no SFT row calls a tool: SFT alone teaches over-refusal, also where a tool fits")
-    if shares["request_for_info"] == 0:
-        warnings.append("no SFT row asks for what is missing: the model will invent argument values")
-    if shares["cannot_answer"] == 0:
-        warnings.append("no SFT row declines: the model will call a tool that does not fit")
+def list_warnings(*given: Any, rows: Any = None, overlap: Any = None) -> list[str]:
+    """See `data.warnings`; also takes rows of the three purposes."""
+    if len(given) == 1:
+        return warn(given[0], rows=rows, overlap=overlap)
+    names = ("train_sft", "train_pref", "own")
+    profiles = {name: profile_rows(part, CHARACTERS) for name, part in zip(names, given, strict=True)}
+    known = {_asked(row) for part in given[:2] for row in part}
+    shared = sum(_asked(row) in known for row in given[2])
+    warnings = warn(profiles)
+    if shared:
+        warnings.append(
+            f"{shared} test questions are in the training rows word for word: their scores measure memory"
+        )
     return warnings
-
-
-def _count(rows: Sequence[Row], decision: str) -> int:
-    return sum(row.expected.decision == decision for row in rows)
-
-
-def _tally(values: Any) -> Mapping[str, int]:
-    counts = Counter(values)
-    return {str(value): counts[value] for value in sorted(counts)}
 
 
 def _asked(row: Row) -> str:

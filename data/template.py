@@ -6,13 +6,16 @@ carry the template's special tokens (Llama's template writes the BOS itself), so
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2.exceptions import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from data.recipe_format import ToolsRendering
 from jobs.doors import BadInput
 
 Message = Mapping[str, Any]
@@ -21,12 +24,24 @@ Message = Mapping[str, Any]
 EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 # Llama 3's template prints today's date unless it is given one: a row would render differently every day.
 TEMPLATE_SETTINGS: Mapping[str, Any] = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+# A template is a program that came with a model: these are what its own faults look like from outside.
+FAULTS_IN_TEMPLATES = (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError)
+# A text that no template changes; what the template writes behind it is the end of a turn.
+PROBE = "Toolwright"
+# A template that prints tools in either way reads this variable. It is set in the template's own text, so
+# that a server, which knows no recipe, renders what was trained.
+RENDERING_SETTING = "tools_rendering"
+RENDERING_LINE = re.compile(r"\A\{%- set tools_rendering = '\w+' -%\}\n")
 
 
-def load_tokenizer(model_dir: Path, chat_template: Path | None) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    model_dir: Path, chat_template: Path | None, tools_rendering: ToolsRendering | None = None
+) -> PreTrainedTokenizerBase:
     """Load a model's tokenizer, with our chat template in place of its own where one is given.
 
-    Raises BadInput where there is no tokenizer, or neither the model nor the caller brings a template.
+    `tools_rendering`: how the template prints tools; None leaves it as the template has it. Raises BadInput
+    where there is no tokenizer, neither the model nor the caller brings a template, or the template has no
+    compact rendering and one is asked for.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(model_dir))
@@ -36,7 +51,34 @@ def load_tokenizer(model_dir: Path, chat_template: Path | None) -> PreTrainedTok
         tokenizer.chat_template = _read_template(chat_template)
     if not tokenizer.chat_template:
         raise BadInput(f"the tokenizer in {model_dir} has no chat template: name one as chat_template")
+    if tools_rendering is not None:
+        tokenizer.chat_template = set_tools_rendering(str(tokenizer.chat_template), tools_rendering)
     return tokenizer
+
+
+def set_tools_rendering(template: str, rendering: ToolsRendering) -> str:
+    """Fix in a template's text how it prints tools: as JSON Schemas (full) or as signatures (compact).
+
+    A template that knows no choice prints them in full. Raises BadInput where compact is asked of one.
+    """
+    if RENDERING_SETTING in template:
+        unset = RENDERING_LINE.sub("", template)
+        return f"{{%- set {RENDERING_SETTING} = '{rendering}' -%}}\n{unset}"
+    if rendering == "compact":
+        raise BadInput(
+            "tools_rendering: compact: the model's own chat template prints tools in one way only; "
+            "name one of training/templates as chat_template, or say tools_rendering: full"
+        )
+    return template
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Find the marker that ends an assistant turn, such as ``<|im_end|>``, from what the template writes.
+
+    It need not be the tokenizer's `eos_token`: Gemma's is ``<eos>``, and its turns end in ``<end_of_turn>``.
+    Empty where neither the template nor the tokenizer has one.
+    """
+    return _ending(tokenizer, str(tokenizer.chat_template))[0]
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], tools: str) -> str:
@@ -64,7 +106,7 @@ def render_completion(
             "the chat template renders the answered conversation unlike its prompt, so the model would be "
             f"trained on a text it is never asked for\nprompt: {prompt!r}\nwhole:  {whole!r}"
         )
-    return _through_end_of_turn(completion, tokenizer.eos_token)
+    return _through_end_of_turn(completion, *_ending(tokenizer, str(tokenizer.chat_template)))
 
 
 def message_for_answer(name: str, text: str) -> dict[str, Any]:
@@ -109,16 +151,17 @@ def _apply(
     add_generation_prompt: bool,
 ) -> str:
     functions = [{"type": "function", "function": tool} for tool in _decode(tools, "tools", list)]
+    conversation = [_for_template(message) for message in messages]
     try:
         text = tokenizer.apply_chat_template(
-            [_for_template(message) for message in messages],
+            conversation,
             # An empty list makes Llama's template print its tool preamble over nothing; None does not.
             tools=functions or None,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
             **TEMPLATE_SETTINGS,
         )
-    except TemplateError as error:
+    except (TemplateError, *FAULTS_IN_TEMPLATES) as error:
         raise BadInput(f"the model's chat template refuses this conversation: {error}") from error
     return str(text)
 
@@ -170,13 +213,27 @@ def _after(prompt: str, whole: str) -> str | None:
     return None
 
 
-def _through_end_of_turn(completion: str, end_of_turn: str | None) -> str:
+@lru_cache(maxsize=16)
+def _ending(tokenizer: PreTrainedTokenizerBase, chat_template: str) -> tuple[str, str]:
+    """The marker that ends an assistant turn, and what the template writes behind the last one.
+
+    `chat_template` is part of the cache's key, because a tokenizer's template can be replaced.
+    """
+    asked, said = {"role": "user", "content": "?"}, {"role": "assistant", "content": PROBE}
+    whole = _apply(tokenizer, [asked, said], "[]", add_generation_prompt=False)
+    tail = whole.rpartition(PROBE)[2].strip()
+    markers = sorted((str(token) for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True)
+    marker = next((each for each in markers if tail.startswith(each)), tail)
+    return marker or str(tokenizer.eos_token or ""), tail.removeprefix(marker).strip()
+
+
+def _through_end_of_turn(completion: str, marker: str, behind: str) -> str:
     """Drop what the template writes after the end of turn: the newline that ChatML puts before the next one.
 
     A model stops at the token, so that newline is never asked of it and must not be trained or scored.
     """
-    if not end_of_turn:
+    if not marker:
         return completion
-    at = completion.rfind(end_of_turn)
-    ends_there = at >= 0 and not completion[at + len(end_of_turn) :].strip()
-    return completion[: at + len(end_of_turn)] if ends_there else completion
+    at = completion.rfind(marker)
+    ends_there = at >= 0 and completion[at + len(marker) :].strip() in ("", behind)
+    return completion[: at + len(marker)] if ends_there else completion

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
-from data.template import load_tokenizer, render_completion, render_prompt
-from evaluation.toolcalls import FORMATS, format_of_template
+from data.recipe_format import RowFormat, find_call_format, read_format, read_recipe
+from data.template import end_of_turn, load_tokenizer, render_prompt
 from jobs.doors import BadInput
 
-ROOT = Path(__file__).resolve().parent.parent
 DIGEST_CHARACTERS = 12
-# A text that no template changes; what the template writes behind it is the end of a turn.
-PROBE = "Toolwright"
 
 
 @dataclass(frozen=True)
@@ -61,13 +57,13 @@ def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
     """Load a model for evaluation: bfloat16 on a GPU, float32 on a CPU.
 
     `model_dir`: the folder of a Hugging Face model, or one that holds it as ``model/`` or ``base_model/``.
-    `recipe`: a YAML file whose ``chat_template`` (below the repository's root) and ``tool_call_format`` are
-    used; without it both come from the tokenizer. Raises BadInput.
+    `recipe`: a YAML file whose ``chat_template`` (below the repository's root), ``tools_rendering`` and
+    ``tool_call_format`` are used; without it all come from the tokenizer. Raises BadInput.
     """
     folder = _find_model(model_dir)
-    settings = _read_recipe(recipe) if recipe else {}
-    tokenizer = load_tokenizer(folder, _template_path(settings, recipe))
-    format = _format(settings, str(tokenizer.chat_template), recipe)
+    rows = read_format(read_recipe(recipe), recipe) if recipe else RowFormat()
+    tokenizer = load_tokenizer(folder, rows.chat_template, rows.tools_rendering)
+    format = find_call_format(rows.tool_call_format, str(tokenizer.chat_template))
     # Bars that redraw themselves make a job's log unreadable; progress has its own lines.
     disable_progress_bar()
     has_gpu = torch.cuda.is_available()
@@ -76,13 +72,6 @@ def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
     model = model.to("cuda" if has_gpu else "cpu").eval()
     digest = _digest(folder, str(tokenizer.chat_template), format)
     return Subject(model, tokenizer, format, end_of_turn(tokenizer), digest)
-
-
-def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Find the text that the chat template writes to end an assistant turn, such as ``<|im_end|>``."""
-    question = {"role": "user", "content": "?"}
-    rendered = render_completion(tokenizer, [question], "[]", {"role": "assistant", "content": PROBE})
-    return rendered.partition(PROBE)[2] or str(tokenizer.eos_token or "")
 
 
 def peak_memory_gib(device: torch.device) -> float:
@@ -98,39 +87,6 @@ def _find_model(given: Path) -> Path:
         if (folder / "config.json").is_file():
             return folder
     raise BadInput(f"{given}: no model here (no config.json in it, nor in model/ or base_model/ below it)")
-
-
-def _read_recipe(path: Path) -> Mapping[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"recipe {path}: {error}") from error
-    if not isinstance(settings, dict):
-        raise BadInput(f"recipe {path}: expected 'field: value' lines")
-    return settings
-
-
-def _template_path(settings: Mapping[str, Any], recipe: Path | None) -> Path | None:
-    named = settings.get("chat_template")
-    if named is None:
-        return None
-    path = ROOT / str(named)
-    if not path.is_file():
-        raise BadInput(f"recipe {recipe}: chat_template {named!r}: there is no such file below {ROOT}")
-    return path
-
-
-def _format(settings: Mapping[str, Any], chat_template: str, recipe: Path | None) -> str:
-    format = settings.get("tool_call_format") or format_of_template(chat_template)
-    if format in FORMATS:
-        return str(format)
-    known = ", ".join(FORMATS)
-    if format is None:
-        raise BadInput(
-            "the chat template shows no tool-call format that is known; "
-            f"name one as tool_call_format in a recipe: {known}"
-        )
-    raise BadInput(f"recipe {recipe}: unknown tool_call_format {format!r}; known are {known}")
 
 
 def _digest(folder: Path, chat_template: str, format: str) -> str:

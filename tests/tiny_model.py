@@ -12,6 +12,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from data.template import set_tools_rendering
+
 TEMPLATE = Path(__file__).resolve().parent.parent / "training" / "templates" / "smollm2.jinja"
 VOCABULARY = 640
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -72,7 +74,7 @@ def _make_tokenizer() -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        chat_template=TEMPLATE.read_text(encoding="utf-8"),
+        chat_template=set_tools_rendering(TEMPLATE.read_text(encoding="utf-8"), "compact"),
     )
 
 

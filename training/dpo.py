@@ -48,8 +48,10 @@ def main(argv: Sequence[str]) -> None:
             return
 
         config = build_config(recipe, job.checkpoints)
-        tokenizer = load_tokenizer(job.model, recipe.chat_template)
-        rows = tokenize_preference_rows(job.train, tokenizer, recipe.tool_call_format, config.max_length)
+        tokenizer = load_tokenizer(job.model, recipe.format.chat_template, recipe.format.tools_rendering)
+        rows = tokenize_preference_rows(
+            job.train, tokenizer, recipe.format.tool_call_format, config.max_length
+        )
         run.log_dataset(job.train, name=job.train.name, context="training")
         run.log_metrics({"rows": len(rows.dataset), "rows_dropped_as_too_long": rows.dropped})
 

@@ -1,7 +1,7 @@
 """A recipe: the whole of a training run in one YAML file, in TRL's own field names.
 
 The keys are the fields of the stage's TRL configuration (``learning_rate``, ``beta``, …), those of peft's
-``LoraConfig`` (``r``, ``lora_alpha``, …) and the three of ours that `OWN_FIELDS` explains.
+``LoraConfig`` (``r``, ``lora_alpha``, …) and the four of ours that `OWN_FIELDS` explains.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import torch
-import yaml
 from peft import LoraConfig
 from trl import DPOConfig, SFTConfig
 
+from data.recipe_format import RowFormat, ToolsRendering, read_format, read_recipe
 from jobs.doors import BadInput
 from training.field_types import fit_value, read_value
 
-ROOT = Path(__file__).resolve().parent.parent
-RECIPES = Path(__file__).resolve().parent / "recipes"
 DIGEST_CHARACTERS = 16
 
 OWN_FIELDS: Mapping[str, Any] = {
     "method": Literal["lora", "full"],
     "chat_template": str,  # a path below the repository's root, for models whose own template shows no tools
+    "tools_rendering": ToolsRendering,  # JSON Schemas (full, the default) or signatures, in templates of ours
     "tool_call_format": str,  # how evaluation.toolcalls reads the calls that the template writes
 }
 # Fields that the job itself decides: a recipe that sets one would be obeyed in part or not at all.
@@ -56,16 +55,20 @@ class Recipe:
     path: Path
     config_class: type
     method: Literal["lora", "full"]
-    chat_template: Path | None
-    tool_call_format: str
+    format: RowFormat
     training_fields: Mapping[str, Any]
     lora_fields: Mapping[str, Any]
 
     @property
     def all_fields(self) -> dict[str, Any]:
         """Every field that was set, as it will be used; what MLflow shows as parameters."""
-        template = self.chat_template.name if self.chat_template else None
-        own = {"method": self.method, "chat_template": template, "tool_call_format": self.tool_call_format}
+        template = self.format.chat_template
+        own = {
+            "method": self.method,
+            "chat_template": template.name if template else None,
+            "tools_rendering": self.format.tools_rendering,
+            "tool_call_format": self.format.tool_call_format,
+        }
         return {**own, **self.training_fields, **self.lora_fields}
 
     @property
@@ -82,7 +85,7 @@ def load_recipe(path: Path, config_class: type, overrides: Mapping[str, str] | N
     names the nearest known one), a value of the wrong type, or a key that the job itself decides.
     """
     hints = _field_types(config_class)
-    given = {key: _fitted(value, key, path, hints, fit_value) for key, value in _read_yaml(path).items()}
+    given = {key: _fitted(value, key, path, hints, fit_value) for key, value in read_recipe(path).items()}
     changed = {
         key: _fitted(text, key, Path(f"--{key}"), hints, read_value)
         for key, text in (overrides or {}).items()
@@ -95,13 +98,11 @@ def load_recipe(path: Path, config_class: type, overrides: Mapping[str, str] | N
     lora_fields = {key: value for key, value in values.items() if key in lora_names}
     if method == "full" and lora_fields:
         raise BadInput(f"{path}: {', '.join(lora_fields)} belong to method: lora, this recipe says full")
-    template = values.get("chat_template")
     return Recipe(
         path=path,
         config_class=config_class,
         method=method,
-        chat_template=_template_path(template, path) if template else None,
-        tool_call_format=values.get("tool_call_format", "hermes"),
+        format=read_format(values, path),
         training_fields={k: v for k, v in values.items() if k not in lora_names and k not in OWN_FIELDS},
         lora_fields=lora_fields,
     )
@@ -151,19 +152,6 @@ def _field_types(config_class: type) -> dict[str, Any]:
     return {**get_type_hints(LoraConfig), **get_type_hints(config_class), **OWN_FIELDS}
 
 
-def _read_yaml(path: Path) -> dict[str, object]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        known = ", ".join(str(each.relative_to(ROOT)) for each in sorted(RECIPES.rglob("*.yaml")))
-        raise BadInput(f"{path}: {error.strerror}; the recipes here are {known}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{path}: a recipe is a mapping of field to value, found {type(content).__name__}")
-    return {str(key): value for key, value in content.items()}
-
-
 def _fitted(value: Any, key: str, where: Path, hints: Mapping[str, Any], fit: Any) -> Any:
     if key in DECIDED:
         raise BadInput(f"{where}: '{key}' cannot be set: {DECIDED[key]}")
@@ -174,10 +162,3 @@ def _fitted(value: Any, key: str, where: Path, hints: Mapping[str, Any], fit: An
         return fit(value, hints[key])
     except ValueError as error:
         raise BadInput(f"{where}: '{key}': {error}") from error
-
-
-def _template_path(name: str, recipe: Path) -> Path:
-    path = ROOT / name
-    if not path.is_file():
-        raise BadInput(f"{recipe}: chat_template {name}: there is no such file below {ROOT}")
-    return path

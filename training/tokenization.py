@@ -8,7 +8,6 @@ either its answer or, from the left, the tools that the answer calls: both teach
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Any
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from data.roundtrip import RoundTrip
 from data.rows import read_json
-from data.template import render_completion, render_prompt
-from evaluation.toolcalls import FORMATS, parse_completion
+from data.template import render_prompt
 from jobs.doors import BadInput
 
 IGNORED = -100
@@ -36,18 +35,20 @@ class TokenizedRows:
 
 
 def tokenize_sft_rows(
-    path: Path, tokenizer: PreTrainedTokenizerBase, tool_call_format: str, max_length: int | None
+    path: Path, tokenizer: PreTrainedTokenizerBase, tool_call_format: str | None, max_length: int | None
 ) -> TokenizedRows:
     """Tokenize rows whose last message is the answer to learn.
 
-    Columns: `input_ids`; `labels`, -100 wherever the answer is not; `length`. Raises BadInput for a row
-    that cannot be rendered, or whose calls do not survive rendering and parsing.
+    Columns: `input_ids`; `labels`, -100 wherever the answer is not; `length`. `tool_call_format` None finds
+    the format from the template. Raises BadInput for a template that cannot carry tools, and for a row that
+    cannot be rendered or whose calls do not survive rendering and parsing.
     """
+    round_trip = RoundTrip(tokenizer, tool_call_format)
 
     def tokenize(row: Row) -> dict[str, Any]:
         *messages, answer = row["messages"]
         prompt = _prompt_ids(tokenizer, messages, row["tools"])
-        completion = _completion_ids(tokenizer, messages, row["tools"], answer, tool_call_format)
+        completion = _ids(tokenizer, round_trip.render_answer(messages, row["tools"], answer))
         labels = [IGNORED] * len(prompt) + completion
         return {"input_ids": prompt + completion, "labels": labels, "length": len(labels)}
 
@@ -55,18 +56,19 @@ def tokenize_sft_rows(
 
 
 def tokenize_preference_rows(
-    path: Path, tokenizer: PreTrainedTokenizerBase, tool_call_format: str, max_length: int | None
+    path: Path, tokenizer: PreTrainedTokenizerBase, tool_call_format: str | None, max_length: int | None
 ) -> TokenizedRows:
     """Tokenize rows with one chosen and one rejected answer to the same prompt.
 
     Columns: `prompt_ids`, `chosen_ids`, `rejected_ids`; `length`, that of the longer of the two. Raises
     BadInput as `tokenize_sft_rows` does.
     """
+    round_trip = RoundTrip(tokenizer, tool_call_format)
 
     def tokenize(row: Row) -> dict[str, Any]:
         prompt = _prompt_ids(tokenizer, row["messages"], row["tools"])
         chosen, rejected = (
-            _completion_ids(tokenizer, row["messages"], row["tools"], row[kind][0], tool_call_format)
+            _ids(tokenizer, round_trip.render_answer(row["messages"], row["tools"], row[kind][0]))
             for kind in ("chosen", "rejected")
         )
         length = len(prompt) + max(len(chosen), len(rejected))
@@ -126,36 +128,6 @@ def _read_row(line: str, where: str) -> Row:
 
 def _prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Row], tools: str) -> list[int]:
     return _ids(tokenizer, render_prompt(tokenizer, messages, tools))
-
-
-def _completion_ids(
-    tokenizer: PreTrainedTokenizerBase,
-    messages: Sequence[Row],
-    tools: str,
-    answer: Row,
-    tool_call_format: str,
-) -> list[int]:
-    text = render_completion(tokenizer, messages, tools, answer)
-    check_round_trip(text, answer, tools, tool_call_format, str(tokenizer.eos_token))
-    return _ids(tokenizer, text)
-
-
-def check_round_trip(text: str, answer: Row, tools: str, tool_call_format: str, end_of_turn: str) -> None:
-    """Raise BadInput unless the calls of a rendered answer parse back to what they were.
-
-    A call that does not survive here would never be found by the parser that serves the trained model.
-    """
-    if tool_call_format not in FORMATS:
-        raise BadInput(f"tool_call_format '{tool_call_format}' is unknown; known are {', '.join(FORMATS)}")
-    functions = [call["function"] for call in answer.get("tool_calls") or []]
-    wanted = [(function["name"], read_json(function["arguments"])) for function in functions]
-    completion = parse_completion(text.removesuffix(end_of_turn), tool_call_format, tools=tools)
-    found = [(call.name, dict(call.arguments)) for call in completion.calls]
-    if completion.error is not None or found != wanted:
-        raise BadInput(
-            f"the answer does not survive rendering and parsing as {tool_call_format}"
-            f"\nanswer: {json.dumps(answer, ensure_ascii=False)}\nrendered: {text!r}"
-        )
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

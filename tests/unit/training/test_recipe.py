@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from trl import DPOConfig, SFTConfig
 
+from data.recipe_format import DEFAULT_MAX_LENGTH, RECIPES, ROOT
 from jobs.doors import BadInput
-from training.recipe import RECIPES, ROOT, build_config, build_lora, load_recipe
+from training.recipe import build_config, build_lora, load_recipe
 
 SHIPPED = sorted(RECIPES.rglob("*.yaml"))
 STAGES = {"sft": SFTConfig, "dpo": DPOConfig}
@@ -55,6 +56,9 @@ FAULTS = [
     ("method: full\noutput_dir: x", "'output_dir' cannot be set: --out", "the job decides"),
     ("method: full\nassistant_only_loss: true", "the loss is on the completion alone", "the job decides"),
     ("method: full\nchat_template: no.jinja", "there is no such file", "a template that is not there"),
+    ("method: full\ntools_rendering: short", "expected 'full' or 'compact', found 'short'", "a closed list"),
+    ("method: full\ntool_call_format: herms", "'herms' is unknown; known are hermes", "an unknown format"),
+    ("method: full\nmax_length: 0", "max_length 0: give a number of tokens", "no row would be left"),
     ("method: full\nlr_scheduler_type: zigzag", "zigzag", "what TRL itself refuses"),
     ("- method", "a recipe is a mapping", "a list"),
     ("method: [", "not YAML", "broken YAML"),
@@ -109,3 +113,16 @@ def test_the_hash_follows_the_fields_and_not_the_file(tmp_path: Path) -> None:
     two = load_recipe(write(tmp_path, "seed: 1\nmethod: full"), SFTConfig)
     three = load_recipe(write(tmp_path, "seed: 1\nmethod: full"), SFTConfig, {"seed": "2"})
     assert one.hash == two.hash != three.hash
+
+
+@pytest.mark.parametrize("config_class", STAGES.values())
+def test_a_silent_recipe_has_trls_own_limit(config_class: type, tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, "method: full"), config_class)
+    assert build_config(recipe, tmp_path).max_length == recipe.format.max_length == DEFAULT_MAX_LENGTH
+
+
+def test_an_override_reaches_the_format_of_rows(tmp_path: Path) -> None:
+    changed = {"tools_rendering": "compact", "max_length": "99"}
+    recipe = load_recipe(write(tmp_path, "method: full\ntools_rendering: full"), SFTConfig, changed)
+    assert (recipe.format.tools_rendering, recipe.format.max_length) == ("compact", 99)
+    assert recipe.all_fields["tools_rendering"] == "compact"

@@ -35,7 +35,7 @@ CALLS = st.lists(
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_model: Path) -> PreTrainedTokenizerBase:
-    return load_tokenizer(tiny_model, TEMPLATE)
+    return load_tokenizer(tiny_model, TEMPLATE, "compact")
 
 
 def test_any_calls_survive_rendering_and_parsing(tokenizer: PreTrainedTokenizerBase) -> None:

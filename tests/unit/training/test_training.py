@@ -20,13 +20,12 @@ import trl.trainer.utils
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from data.recipe_format import RECIPES, ROOT
 from jobs.doors import BadInput, NotFinite
 from jobs.run import RunReference
 from jobs.tracking import start_parent
-from tests.tiny_model import TEMPLATE
 from training import dpo, sft
 from training.checkpoints import digest_file
-from training.recipe import RECIPES, ROOT
 
 SFT = str(RECIPES / "sft" / "tiny-full.yaml")
 DPO = str(RECIPES / "dpo" / "tiny-full.yaml")
@@ -79,7 +78,7 @@ def test_full_fine_tuning_leaves_a_whole_model(tiny_model: Path, sft_rows: Path,
     assert all(line["grad_norm"] > 0 for line in metrics)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
-    assert tokenizer.chat_template == TEMPLATE.read_text(encoding="utf-8")
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(tiny_model).chat_template
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert not (tmp_path / "adapter").exists()
 
