@@ -22,8 +22,8 @@ SOURCE = "toolwright-examples"
 # Which of a tool's written requests serve which rows.
 SFT_CALLS, PREFERENCE_CALLS = slice(0, -3), slice(-3, None)
 SFT_ASKS, PREFERENCE_ASKS = slice(0, 4), slice(4, None)
-# What the right answer is set against, in turn. A call is chosen as often over text as text over a call: where
-# text wins more often, a small model learns to call no more.
+# What the right answer is set against, in turn. A call is chosen over text no less often than text over a
+# call: where text wins more often, a small model learns to call no more.
 CALL_FAULTS = (
     *("ask", "decline", "wrong_value", "decline", "ask", "direct", "ask", "decline", "wrong_tool", "ask"),
     *("decline", "ask", "missing_argument", "decline", "ask", "decline", "wrong_tool", "ask", "decline"),

@@ -1,4 +1,4 @@
-"""The hand-written material that training rows are composed from: `catalogue/*.yaml`, read into typed parts."""
+"""The material that training rows are composed from: `catalogue/*.yaml`, read into typed parts."""
 
 import random
 import re
@@ -64,12 +64,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything that training rows are composed from. `wordings`: assistant phrasings by decision."""
+    """Everything that training rows are composed from.
+
+    `wordings`: assistant phrasings by decision. `asides`: what is said `before` and `after` a request.
+    """
 
     tools: Mapping[str, Tool]
     values: Values
     wordings: Mapping[str, Sequence[str]]
     replies: Sequence[str]
+    asides: Mapping[str, Sequence[str]]
     out_of_scope: Mapping[str, Sequence[Request]]
     direct: Mapping[str, Sequence[Request]]
 
@@ -103,13 +107,13 @@ def load_catalogue() -> Catalogue:
         _read_tool(name, path.stem, given)
         for path in sorted((FOLDER / "tools").glob("*.yaml"))
         for name, given in yaml.safe_load(path.read_text(encoding="utf-8")).items()
-        if not given.get("held_out")
     ]
     return Catalogue(
         tools={tool.name: tool for tool in tools},
         values=Values(_load("values.yaml")),
         wordings={decision: answers[decision] for decision in ("request_for_info", "cannot_answer")},
         replies=answers["replies"],
+        asides=_load("asides.yaml"),
         out_of_scope=_read_requests("out_of_scope.yaml"),
         direct=_read_requests("direct.yaml"),
     )

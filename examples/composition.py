@@ -12,6 +12,8 @@ from examples.catalogue import Catalogue, Request, Tool, placeholders
 TOOL_COUNTS = (1, 2, 3, 2, 4, 1, 2, 3)
 # How many of the tools beside the target are of its field: a field must not tell that its tool is there.
 SHARE_OF_SAME_FIELD = 0.7
+# Where an aside stands, in turn and alike in every decision; five and TOOL_COUNTS' eight share no factor.
+ASIDES = ("before", None, "after", None, "before")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Composer:
         return Scene(
             decision="cannot_answer",
             domain=tempting.domain,
-            say=request.say,
+            say=self._dress("cannot_answer", request.say),
             offered=offered,
             calls={"right": Call(tempting.name, self._values(tempting))},
             ask=self._say_question(request),
@@ -133,7 +135,7 @@ class Composer:
         return Scene(
             decision=decision,
             domain=tool.domain,
-            say=_sentence(wording, values),
+            say=self._dress(decision, _sentence(wording, values)),
             offered=offered,
             calls=calls,
             ask=self._say_ask(tool, missing or self._rng.choice(tool.required)),
@@ -197,6 +199,14 @@ class Composer:
             chosen.append(self._rng.choice(near or rest))
             rest.remove(chosen[-1])
         return chosen
+
+    def _dress(self, decision: str, say: str) -> str:
+        """Put an aside beside some requests, after `_next_count` has begun the decision's turn."""
+        place = ASIDES[self._turn[decision] % len(ASIDES)]
+        if place is None:
+            return say
+        aside = self._rng.choice(self._catalogue.asides[place])
+        return f"{aside} {say}" if place == "before" else f"{say} {aside}"
 
     def _next_count(self, decision: str) -> int:
         turn = self._turn.get(decision, 0)

@@ -1,4 +1,4 @@
-"""The test rows: written one by one in `catalogue/test/*.yaml`, put into When2Call's multiple-choice shape."""
+"""The test rows, written one by one in `catalogue/test/*.yaml`, in When2Call's multiple-choice shape."""
 
 import json
 from collections.abc import Iterator, Mapping
