@@ -8,7 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.rows import RowError, read_json, write_json
+from data.blocks import expand_blocks
+from data.rows import RowError, read_json
+from data.texts import check_text, write_checked
+from data.turns import Placed, check_roles, order_results
 
 OPEN, CLOSE = "<TOOLCALL>", "</TOOLCALL>"
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
@@ -22,7 +25,13 @@ def read_messages(value: object, field: str = "messages") -> tuple[dict[str, Any
         value = [{"role": "user", "content": value}]
     if not isinstance(value, list) or not value:
         raise RowError(field, "is not a list of messages", "give [{role, content}, …]")
-    messages = tuple(read_message(message, f"{field}[{index}]") for index, message in enumerate(value))
+    parts = [part for index, one in enumerate(value) for part in expand_blocks(one, f"{field}[{index}]")]
+    placed: list[Placed] = [(place, read_message(part, place)) for place, part in parts]
+    check_roles(placed)
+    if any(message["role"] == "tool" for _, message in placed):
+        pairs = zip(parts, placed, strict=True)
+        placed = order_results(placed, [_call_ids(part, message) for (_, part), (_, message) in pairs])
+    messages = tuple(dict(message) for _, message in placed)
     if not any(message["role"] == "user" for message in messages):
         raise RowError(field, "has no user turn", "give the request that the assistant answers")
     return messages
@@ -38,18 +47,21 @@ def read_message(value: object, field: str) -> dict[str, Any]:
         raise RowError(f"{field}.role", f"unknown role {role!r}", "use system, user, assistant or tool")
     content = _read_content(value.get("content"), f"{field}.content")
     if known == "assistant":
-        return _read_assistant(content, value.get("tool_calls"), field)
+        return _read_assistant(content, value, field)
     kept = {key: value[key] for key in ("name", "tool_call_id") if isinstance(value.get(key), str)}
     return {"role": known, "content": content, **(kept if known == "tool" else {})}
 
 
 def read_answer(value: object, field: str) -> dict[str, Any]:
     """Read a single assistant answer: a message, a list of one message, or the text alone."""
-    if isinstance(value, list) and len(value) == 1:
+    if isinstance(value, list | tuple):
+        if len(value) != 1:
+            raise RowError(field, f"holds {len(value)} messages", "give one answer of the assistant")
         value = value[0]
     if isinstance(value, str):
         value = {"role": "assistant", "content": value}
-    message = read_message(value, field)
+    parts = expand_blocks(value, field)
+    message = read_message(parts[0][1] if len(parts) == 1 else value, field)
     if message["role"] != "assistant":
         raise RowError(f"{field}.role", "is not assistant", "give the answer as an assistant message")
     return message
@@ -92,7 +104,8 @@ def read_call(value: object, field: str) -> dict[str, str]:
         arguments = {}
     if not isinstance(arguments, Mapping):
         raise RowError(f"{field}.arguments", "is not an object", "give the arguments by name")
-    return {"name": value["name"], "arguments": write_json(arguments)}
+    check_text(value["name"], f"{field}.name")
+    return {"name": value["name"], "arguments": write_checked(arguments, f"{field}.arguments")}
 
 
 def calls_of(message: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
@@ -100,19 +113,31 @@ def calls_of(message: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
     return tuple(dict(call["function"]) for call in message.get("tool_calls") or ())
 
 
-def _read_assistant(content: str, tool_calls: object, field: str) -> dict[str, Any]:
+def _read_assistant(content: str, value: Mapping[str, Any], field: str) -> dict[str, Any]:
     text, written = split_toolcalls(content, f"{field}.content")
     calls = [read_call(call, f"{field}.content") for call in written]
     calls += [
         read_call(_function(call), f"{field}.tool_calls[{index}]")
-        for index, call in enumerate(_as_list(tool_calls, f"{field}.tool_calls"))
+        for index, call in enumerate(_as_list(value.get("tool_calls"), f"{field}.tool_calls"))
     ]
+    if value.get("function_call") is not None:
+        calls.append(read_call(value["function_call"], f"{field}.function_call"))
     if not calls and not text:
         raise RowError(field, "says and calls nothing", "give content or tool_calls")
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if calls:
         message["tool_calls"] = [{"type": "function", "function": call} for call in calls]
     return message
+
+
+def _call_ids(given: Any, message: Mapping[str, Any]) -> list[str | None]:
+    """The ids that a canonical message's calls were given, None for a call without one."""
+    found = message.get("tool_calls") or ()
+    calls = given.get("tool_calls") or ()
+    if len(calls) != len(found):
+        return [None] * len(found)
+    ids = [call.get("id") for call in calls]
+    return [one if isinstance(one, str) else None for one in ids]
 
 
 def _function(call: object) -> object:
@@ -144,8 +169,9 @@ def _decode_block(text: str, start: int, field: str) -> tuple[Any, int]:
 def _read_content(value: object, field: str) -> str:
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
     if isinstance(value, list) and all(isinstance(part, Mapping) and "text" in part for part in value):
-        return "\n".join(str(part["text"]) for part in value)
+        value = "\n".join(str(part["text"]) for part in value)
+    if isinstance(value, str):
+        check_text(value, field)
+        return value
     raise RowError(field, "is neither a string nor a list of text parts", "give the text as a string")

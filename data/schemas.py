@@ -1,139 +1,168 @@
-"""Tool descriptions, in the dialects that public rows use, as JSON Schema."""
+"""The parameters of tools, in the dialects that public rows use, as JSON Schema.
 
-import re
+Normalised: type names (`dict`, `float`, `List[int]`), `required` or `optional` said inside a property, a bare
+map or list of parameters without the object around it, a property given as its type's name alone.
+"""
+
 from collections.abc import Mapping
 from typing import Any
 
-from data.rows import RowError, read_json
+from data.rows import RowError
+from data.type_names import TYPES, schema_of_type
 
-Tool = dict[str, Any]
-
-TYPES = {
-    "string": "string",
-    "str": "string",
-    "integer": "integer",
-    "int": "integer",
-    "long": "integer",
-    "number": "number",
-    "float": "number",
-    "double": "number",
-    "boolean": "boolean",
-    "bool": "boolean",
-    "object": "object",
-    "dict": "object",
-    "map": "object",
-    "hashmap": "object",
-    "array": "array",
-    "list": "array",
-    "tuple": "array",
-    "set": "array",
-    "arraylist": "array",
-    "null": "null",
-}
-# `List[int]`, `list(str)`, `Tuple[float, float]`.
-GENERIC = re.compile(r"(\w+)\s*[\[(](.*)[\])]")
-SCHEMA_KEYWORDS = frozenset(
-    ("type", "properties", "required", "items", "anyOf", "oneOf", "allOf", "enum", "$ref", "$defs")
-)
+# A schema stands behind these keywords, by name, alone or in a list.
+BY_NAME = frozenset(("$defs", "definitions", "patternProperties", "dependentSchemas"))
+ALONE = frozenset(("items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else"))
+LISTED = frozenset(("anyOf", "oneOf", "allOf", "prefixItems"))
+DEFINITIONS = frozenset(("properties", "$ref", "$defs", "definitions"))
+# Most schemas are done with these, and need no reading.
+SIMPLE = frozenset(("type", "description", "default", "title", "format"))
+JSON_TYPES = frozenset(TYPES.values())
+TRUE, FALSE = (True, "true", "True", "yes"), (False, "false", "False", "no")
 
 
-def read_tools(value: object, field: str = "tools") -> list[Tool]:
-    """Read tools given as a list of objects, of JSON strings, or as one JSON string of either.
-
-    An OpenAI wrapper (`{"type": "function", "function": …}`) is taken off. Names stay as given. Raises
-    RowError naming the tool at fault.
-    """
-    listed = _parse(value, field)
-    if listed is None:
-        return []
-    if not isinstance(listed, list):
-        raise RowError(field, "is not a list", "give a list of {name, description, parameters}")
-    return [_read_tool(tool, f"{field}[{index}]") for index, tool in enumerate(listed)]
-
-
-def normalise_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring a schema's type names to JSON Schema's, at every depth; a type nobody knows is left open.
-
-    >>> normalise_schema({"type": "dict", "properties": {"at": {"type": "float"}, "x": {"type": "any"}}})
-    {'type': 'object', 'properties': {'at': {'type': 'number'}, 'x': {}}}
-    >>> normalise_schema({"type": "List[int], optional"})
-    {'type': 'array', 'items': {'type': 'integer'}}
-    """
-    result: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key == "type":
-            result.update(_read_type(value))
-        elif key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
-            result[key] = {name: _subschema(part) for name, part in value.items()}
-        elif key in ("items", "additionalProperties", "not") and isinstance(value, Mapping):
-            result[key] = normalise_schema(value)
-        elif key in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
-            result[key] = [_subschema(part) for part in value]
-        else:
-            result[key] = value
-    return result
-
-
-def _read_tool(value: object, field: str) -> Tool:
-    tool = _parse(value, field)
-    if isinstance(tool, Mapping) and isinstance(tool.get("function"), Mapping):
-        tool = tool["function"]
-    if not isinstance(tool, Mapping):
-        raise RowError(field, "is not an object", "give {name, description, parameters}")
-    name = tool.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise RowError(f"{field}.name", "is absent or empty", "give the tool a name")
-    description = tool.get("description") or ""
-    if not isinstance(description, str):
-        raise RowError(f"{field}.description", "is not a string", "describe the tool in a string")
-    parameters = _read_parameters(tool.get("parameters"), f"{field}.parameters")
-    return {"name": name, "description": description, "parameters": parameters}
-
-
-def _read_parameters(value: object, field: str) -> dict[str, Any]:
-    if value is None or value == {}:
+def read_parameters(value: object, field: str) -> dict[str, Any]:
+    """Read a tool's parameters as a schema of type object. Raises RowError naming the property at fault."""
+    if value is None or value in ({}, []):
         return {"type": "object", "properties": {}}
+    if isinstance(value, list):
+        value = {"type": "object", "properties": _by_name(value, field)}
     if not isinstance(value, Mapping):
         raise RowError(field, "is not an object", "give a JSON Schema of type object")
-    if not SCHEMA_KEYWORDS & value.keys() and all(isinstance(part, Mapping) for part in value.values()):
-        # A bare map of parameters, as API lists publish it.
-        return {"type": "object", "properties": {name: _subschema(part) for name, part in value.items()}}
-    schema = normalise_schema(value)
-    if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), Mapping):
+    if _is_bare(value):
+        required = value.get("required")
+        listed = {"required": required} if isinstance(required, list) else {}
+        named = {name: part for name, part in value.items() if name not in listed}
+        value = {"type": "object", "properties": named, **listed}
+    schema = normalise_schema(value, field)
+    if schema.get("type", "object") != "object":
         raise RowError(field, "is not a schema of type object", "give properties by name under type object")
     return {**schema, "type": "object", "properties": schema.get("properties", {})}
 
 
-def _subschema(value: object) -> object:
-    return normalise_schema(value) if isinstance(value, Mapping) else value
+def normalise_schema(schema: Mapping[str, Any], field: str = "schema") -> dict[str, Any]:
+    """Bring a schema to JSON Schema's own words at every depth; a type nobody knows is left open.
+
+    Raises RowError, with `field` and the way below it, for what no validator could read.
+
+    >>> normalise_schema({"type": "dict", "properties": {"at": {"type": "float"}, "x": {"type": "any"}}})
+    {'type': 'object', 'properties': {'at': {'type': 'number'}, 'x': {}}}
+    >>> normalise_schema({"properties": {"city": {"type": "str", "required": True}}})
+    {'properties': {'city': {'type': 'string'}}, 'required': ['city']}
+    """
+    if schema.keys() <= SIMPLE and isinstance(schema.get("type"), str) and schema["type"] in JSON_TYPES:
+        return dict(schema)
+    result: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "type":
+            result.update(_read_type(value, field))
+        elif key == "properties":
+            result[key] = _read_properties(value, f"{field}.properties")
+        elif key == "enum":
+            result.update(_read_enum(value, field))
+        elif key == "required":
+            result.update(_read_required(value, field))
+        elif key == "optional" and value in (*TRUE, *FALSE):
+            continue
+        else:
+            result[key] = _read_below(key, value, f"{field}.{key}")
+    return _settle_required(result, schema.get("properties"))
 
 
-def _read_type(value: object) -> dict[str, Any]:
+def _read_below(key: str, value: Any, field: str) -> Any:
+    if key in BY_NAME and isinstance(value, Mapping):
+        return {name: _subschema(part, f"{field}.{name}") for name, part in value.items()}
+    if key in ALONE and isinstance(value, Mapping | str):
+        return _subschema(value, field)
+    if (key in LISTED or key == "items") and isinstance(value, list):
+        return [_subschema(part, f"{field}[{index}]") for index, part in enumerate(value)]
+    return value
+
+
+def _is_bare(value: Mapping[str, Any]) -> bool:
+    """Whether a map holds parameters by name, as API lists publish them, and not a schema of them."""
+    if DEFINITIONS & value.keys():
+        return False
+    return all(
+        isinstance(part, Mapping) or (name == "required" and isinstance(part, list))
+        for name, part in value.items()
+    ) and any(isinstance(part, Mapping) for part in value.values())
+
+
+def _by_name(listed: list[Any], field: str) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for index, part in enumerate(listed):
+        if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
+            raise RowError(f"{field}[{index}]", "is not a parameter with a name", "give {name, type, …}")
+        named[part["name"]] = {key: value for key, value in part.items() if key != "name"}
+    return named
+
+
+def _read_properties(value: object, field: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise RowError(field, "are not an object", "give the properties by name")
+    return {name: _subschema(part, f"{field}.{name}") for name, part in value.items()}
+
+
+def _subschema(value: object, field: str) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return normalise_schema(value, field)
+    if isinstance(value, str):
+        # In the place of a schema, a type's name or else a description.
+        return schema_of_type(value) or {"description": value}
+    if value is None or value is True:
+        return {}
+    raise RowError(field, "is not a schema", 'give an object such as {"type": "string"}')
+
+
+def _settle_required(schema: dict[str, Any], given: object) -> dict[str, Any]:
+    """Lift what properties say of themselves to the object, and describe each name that is required.
+
+    A required name that no property describes is an argument of any type to JSON Schema, and so here.
+    """
+    properties = schema.get("properties")
+    if properties is None:
+        return schema
+    parts = given.items() if isinstance(given, Mapping) else ()
+    lifted = [name for name, part in parts if isinstance(part, Mapping) and _says_required(part)]
+    required = schema.get("required", [])
+    names = [*required, *(name for name in lifted if name not in required)]
+    if names:
+        schema["required"] = names
+    for name in names:
+        properties.setdefault(name, {})
+    return schema
+
+
+def _says_required(part: Mapping[str, Any]) -> bool:
+    return part.get("required") in TRUE or part.get("optional") in FALSE
+
+
+def _read_required(value: object, field: str) -> dict[str, Any]:
+    """A list of names stays; what a property says of itself is lifted to its object instead."""
+    if value is None or value in (*TRUE, *FALSE):
+        return {}
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise RowError(f"{field}.required", "is not a list of names", "list the required parameters by name")
+    return {"required": list(dict.fromkeys(value))}
+
+
+def _read_enum(value: object, field: str) -> dict[str, Any]:
+    """No value could be right under an empty list, so it and null say nothing."""
+    if value is None or value == []:
+        return {}
+    if not isinstance(value, list):
+        raise RowError(f"{field}.enum", "is not a list", "list the accepted values")
+    return {"enum": value}
+
+
+def _read_type(value: object, field: str) -> dict[str, Any]:
     if isinstance(value, Mapping):
         # A keyword's place taken by a schema: some rows nest `{"type": {"type": "string"}}`.
-        return normalise_schema(value)
+        return normalise_schema(value, field)
     if isinstance(value, list):
-        known = [TYPES[str(part).lower()] for part in value if str(part).lower() in TYPES]
-        return {"type": known} if len(known) == len(value) and known else {}
-    name = str(value).removesuffix(", optional").strip()
-    generic = GENERIC.fullmatch(name)
-    known_name = TYPES.get((generic.group(1) if generic else name).lower())
-    if known_name is None:
-        return {}
-    if generic is None or known_name != "array":
-        return {"type": known_name}
-    return {"type": "array", "items": _item_type(generic.group(2))}
-
-
-def _item_type(inside: str) -> dict[str, Any]:
-    parts = {part.strip() for part in inside.split(",")} - {"..."}
-    return _read_type(parts.pop()) if len(parts) == 1 else {}
-
-
-def _parse(value: object, field: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_json(value)
-    except ValueError as error:
-        raise RowError(field, f"is not JSON: {error}", "write it as JSON, with double quotes") from error
+        known = [TYPES.get(str(part).lower()) for part in value]
+        return {"type": known} if known and None not in known else {}
+    return schema_of_type(str(value))

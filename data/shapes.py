@@ -1,37 +1,111 @@
-"""The shapes that rows are published in, each with the function that brings it to the canonical row.
+"""The shapes that rows are published in, each with the function that brings it to canonical rows.
 
-A row's shape is told from its keys, row by row, so that a file may mix them.
+A row's shape is told from its keys, row by row, so that a file may mix them; or it is named, and then every
+row must have it.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from data.decisions import infer_decision, read_decision
-from data.messages import calls_of, read_answer, read_call, read_messages
-from data.rows import DECISIONS, Expected, Purpose, Row, RowError, read_json, write_json
-from data.schemas import Tool, read_tools
+from data.answers import read_canonical, read_chat, read_labelled_calls, read_multiple_choice, read_preference
+from data.benchmarks import (
+    read_acebench,
+    read_bfcl,
+    read_functionchat,
+    read_functionchat_dialog,
+    read_rotbench,
+)
+from data.corpora import (
+    read_hammer,
+    read_openai_preference,
+    read_prompt_completion,
+    read_queries,
+    read_sharegpt,
+)
+from data.plain import Plain, Raw
+from data.rows import Purpose, Row, RowError
+from data.texts import check_text
+from data.tools import Toolset, read_toolset
 
-Raw = Mapping[str, Any]
 ID_KEYS = ("id", "uuid")
 
+Reader = Callable[[Raw, Toolset], Row]
+Rewriter = Callable[[Raw], list[Plain]]
 
-def read_row(raw: object, default_source: str) -> Row:
-    """Bring one parsed row to the canonical shape. Raises RowError.
 
-    `default_source` names the origin of rows that do not name one.
+@dataclass(frozen=True)
+class Shape:
+    """A published shape: the keys that all of its rows have, any one of `marks` telling it from the others.
+
+    Either `read` brings a row to the canonical one, or `rewrite` to rows of a shape that is read so; of
+    `alternatives` the first that can be read is taken.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    keys: tuple[str, ...]
+    read: Reader | None = None
+    rewrite: Rewriter | None = None
+    alternatives: bool = False
+
+
+def shape(name: str, *keys: str, marks: tuple[str, ...] = (), **how: Any) -> Shape:
+    """A shape that is told by the first of its keys, unless it has marks."""
+    return Shape(name, marks or keys[:1], keys, **how)
+
+
+# The first shape that a row has a mark of is its own; `messages` comes late because most shapes have it.
+SHAPES = (
+    shape("canonical", "expected", "messages", read=read_canonical),
+    shape("when2call_preference", "chosen_response", "rejected_response", "messages", read=read_preference),
+    shape("preference", "chosen", "rejected", read=read_preference),
+    shape(
+        "openai_preference",
+        "preferred_output",
+        "non_preferred_output",
+        "input",
+        rewrite=read_openai_preference,
+    ),
+    shape("multiple_choice", "correct_answer", "answers", read=read_multiple_choice),
+    shape("labelled", "label", "messages", read=read_labelled_calls),
+    shape("converse", "messages", marks=("schemaVersion", "toolConfig"), read=read_chat),
+    shape("chat", "messages", read=read_chat),
+    shape("prompt_completion", "completion", "prompt", rewrite=read_prompt_completion),
+    shape("sharegpt", "conversations", rewrite=read_sharegpt),
+    shape("functionchat", "input_messages", "ground_truth", "type_of_output", rewrite=read_functionchat),
+    shape("functionchat_dialog", "turns", rewrite=read_functionchat_dialog),
+    shape("acebench", "time", "question", "function", rewrite=read_acebench),
+    shape("bfcl", "question", marks=("function", "involved_classes"), rewrite=read_bfcl),
+    shape("hammer", "instruction", "output", rewrite=read_hammer),
+    shape("rotbench", "scenario", "query", "answer", rewrite=read_rotbench, alternatives=True),
+    shape("queries", "query", "answers", rewrite=read_queries),
+)
+SHAPE_NAMES: tuple[str, ...] = tuple(one.name for one in SHAPES)
+BY_NAME: Mapping[str, Shape] = {one.name: one for one in SHAPES}
+
+# Lines that are published beside rows, by the key that tells them.
+NO_ROWS: Mapping[str, tuple[str, str]] = {
+    "raw_output": ("is a model output, no row to learn from", "grade it with evaluation.score"),
+    "ground_truth": ("is an answer without its question", "merge it into the row of the same id"),
+}
+
+
+def read_rows(raw: object, default_source: str, shape: str | None = None) -> list[Row]:
+    """Bring one parsed line to its canonical rows, at least one: a dialog has a row for each answer in it.
+
+    `default_source` names the origin of rows that do not name one; `shape`, of SHAPE_NAMES, takes the place
+    of telling it by the keys. Rows of one line share its id, with `-1`, `-2`, … behind. Raises RowError and
+    nothing else, whatever the line holds.
     """
     if not isinstance(raw, Mapping):
         raise RowError("row", "is not a JSON object", "write one object a line")
-    for marker, convert in SHAPES.items():
-        if marker in raw:
-            row = convert(raw, read_tools(raw.get("tools")))
-            return _with_identity(row, raw, default_source)
-    found = ", ".join(sorted(map(str, raw))[:8]) or "none"
-    raise RowError(
-        "row", f"unknown shape, keys: {found}", "give messages that end with the answer, and tools"
-    )
+    try:
+        return _read(_unwrapped(raw), default_source, shape)
+    except RecursionError as error:
+        raise RowError("row", "is nested too deeply", "flatten its schemas and arguments") from error
+    except ValueError as error:
+        raise RowError("row", "holds what JSON in UTF-8 cannot", str(error)) from error
 
 
 def for_purpose(row: Row, purpose: Purpose | None) -> Row:
@@ -51,143 +125,88 @@ def for_purpose(row: Row, purpose: Purpose | None) -> Row:
     )
 
 
-def _read_chat(raw: Raw, tools: list[Tool]) -> Row:
-    """When2Call's SFT rows, OpenAI and TRL chat rows: the last message is the gold answer."""
-    messages = read_messages(raw["messages"])
-    if messages[-1]["role"] != "assistant":
-        raise RowError("messages", "do not end with an assistant message", "end with the answer to learn")
-    expected = _expect(messages[-1], raw)
-    _check_calls(expected.calls, tools, f"messages[{len(messages) - 1}]")
-    return _row(tools, messages, expected)
-
-
-def _read_preference(raw: Raw, tools: list[Tool]) -> Row:
-    """When2Call's `chosen_response`/`rejected_response` rows, and TRL's `chosen`/`rejected` ones."""
-    suffix = "_response" if "chosen_response" in raw else ""
-    chosen = read_answer(raw.get(f"chosen{suffix}"), f"chosen{suffix}")
-    rejected = read_answer(raw.get(f"rejected{suffix}"), f"rejected{suffix}")
-    if chosen == rejected:
-        raise RowError(f"rejected{suffix}", "is the chosen answer", "give an answer that is worse")
-    messages = read_messages(raw.get("messages", raw.get("prompt")))
-    if messages[-1]["role"] == "assistant":
-        raise RowError("messages", "end with an assistant message", "end with the turn to answer")
-    expected = _expect(chosen, raw)
-    _check_calls(expected.calls, tools, f"chosen{suffix}")
-    return replace(_row(tools, messages, expected), chosen=(chosen,), rejected=(rejected,))
-
-
-def _read_multiple_choice(raw: Raw, tools: list[Tool]) -> Row:
-    """When2Call's test rows: a question, four answers by decision, and which of them is right."""
-    decision = read_decision(raw["correct_answer"], "correct_answer")
-    answers = _read_answers(raw.get("answers"))
-    calls = (read_call(read_json(answers["tool_call"]), "answers.tool_call"),)
-    if decision == "tool_call":
-        _check_calls(calls, tools, "answers.tool_call")
-        expected = Expected(decision, calls)
+def _read(raw: Raw, default_source: str, name: str | None) -> list[Row]:
+    found = _shape_of(raw) if name is None else BY_NAME[name]
+    absent = [key for key in found.keys if key not in raw] if name is not None else []
+    if absent:
+        raise RowError("row", f"is not of the shape {name}", f"give {', '.join(absent)}, or name no shape")
+    if found.read is not None:
+        rows = [found.read(raw, _tools_of(raw))]
+    elif found.alternatives:
+        rows = [_read_first(found, raw)]
     else:
-        expected = Expected(decision, text=answers[decision])
-    messages = read_messages(raw.get("question", raw.get("messages")), "question")
-    return replace(_row(tools, messages, expected), answers=answers)
+        rows = [_read_plain(plain) for plain in _rewritten(found, raw)]
+    return _identified(rows, raw, default_source)
 
 
-def _read_labelled_calls(raw: Raw, tools: list[Tool]) -> Row:
-    """Rows with a `label` and gold calls, gold text or, as BFCL has it, the accepted values an argument."""
-    decision = read_decision(raw["label"], "label")
-    messages = read_messages(raw.get("messages"))
-    given = raw.get("gold_calls") or []
-    if not isinstance(given, list):
-        raise RowError("gold_calls", "is not a list", "give a list of {name, arguments}, or null")
-    calls = tuple(read_call(call, f"gold_calls[{index}]") for index, call in enumerate(given))
-    _check_calls(calls, tools, "gold_calls")
-    allowed = raw.get("gold_allowed") or None
-    if decision == "tool_call" and not calls and allowed is None:
-        raise RowError("gold_calls", "is absent from a call row", "give gold_calls or gold_allowed")
-    text = raw.get("gold_text")
-    written = None if allowed is None else write_json(allowed)
-    expected = Expected(decision, calls, written, _optional_text(text, "gold_text"))
-    return _row(tools, messages, expected)
-
-
-def _read_canonical(raw: Raw, tools: list[Tool]) -> Row:
-    """Rows that were prepared before."""
-    given = raw["expected"]
-    if not isinstance(given, Mapping):
-        raise RowError("expected", "is not an object", "give {decision, calls, allowed, text}")
-    if raw.get("chosen") is not None:
-        return _read_preference({**raw, "decision": given.get("decision")}, tools)
-    messages = read_messages(raw.get("messages"))
-    calls = tuple(read_call(call, "expected.calls") for call in given.get("calls") or ())
-    decision = read_decision(given.get("decision"), "expected.decision")
-    allowed, text = (_optional_text(given.get(key), f"expected.{key}") for key in ("allowed", "text"))
-    expected = Expected(decision, calls, allowed, text)
-    answers = None if raw.get("answers") is None else _read_answers(raw["answers"])
-    return replace(_row(tools, messages, expected), answers=answers)
-
-
-# The first key that a row has decides; `messages` comes last because most shapes have it.
-SHAPES: Mapping[str, Callable[[Raw, list[Tool]], Row]] = {
-    "expected": _read_canonical,
-    "chosen_response": _read_preference,
-    "chosen": _read_preference,
-    "correct_answer": _read_multiple_choice,
-    "label": _read_labelled_calls,
-    "messages": _read_chat,
-}
-
-
-def _row(tools: list[Tool], messages: tuple[dict[str, Any], ...], expected: Expected) -> Row:
-    return Row("", "", write_json(tools), messages, expected)
-
-
-def _expect(answer: Mapping[str, Any], raw: Raw) -> Expected:
-    stated = raw.get("decision")
-    decision = infer_decision(answer) if stated is None else read_decision(stated, "decision")
-    if (decision == "tool_call") != bool(calls_of(answer)):
-        raise RowError("decision", f"is {decision}, which the answer is not", "mend the label or the answer")
-    return Expected(decision, calls_of(answer), text=str(answer["content"]) or None)
-
-
-def _optional_text(value: object, field: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise RowError(field, "is neither null nor a string", "write JSON values as strings")
-    return value
-
-
-def _read_answers(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise RowError("answers", "is not an object", f"give the texts of {', '.join(DECISIONS)}")
-    for decision in DECISIONS:
-        if not isinstance(value.get(decision), str) or not value[decision]:
-            raise RowError(f"answers.{decision}", "is absent or empty", "give all four answers as strings")
-    answers: dict[str, str] = {decision: value[decision] for decision in DECISIONS}
-    try:
-        read_json(answers["tool_call"])
-    except ValueError as error:
-        raise RowError("answers.tool_call", f"is not JSON: {error}", "write {name, arguments}") from error
-    return answers
-
-
-def _check_calls(calls: tuple[Mapping[str, str], ...], tools: list[Tool], field: str) -> None:
-    """A gold call must name an offered tool and give what that tool requires: else it teaches inventing."""
-    offered = {tool["name"]: tool["parameters"] for tool in tools}
-    for call in calls:
-        if call["name"] not in offered:
-            raise RowError(
-                field, f"calls {call['name']!r}, not an offered tool", "offer it, or mend the name"
-            )
-        required = offered[call["name"]].get("required")
-        given = json.loads(call["arguments"])
-        missing = [name for name in required if name not in given] if isinstance(required, list) else []
-        if missing:
-            named = ", ".join(map(str, missing))
-            raise RowError(field, f"lacks required arguments of {call['name']}", f"give {named}")
-
-
-def _with_identity(row: Row, raw: Raw, default_source: str) -> Row:
-    given = next((raw[key] for key in ID_KEYS if raw.get(key) not in (None, "")), None)
-    source = raw.get("source")
-    return replace(
-        row,
-        id=f"{row.purpose}-{row.fingerprint()[:16]}" if given is None else str(given),
-        source=source if isinstance(source, str) and source else default_source,
+def _shape_of(raw: Raw) -> Shape:
+    for one in SHAPES:
+        if any(mark in raw for mark in one.marks):
+            return one
+    for mark, (reason, mend) in NO_ROWS.items():
+        if mark in raw:
+            raise RowError("row", reason, mend)
+    found = ", ".join(sorted(map(str, raw))[:8]) or "none"
+    raise RowError(
+        "row", f"unknown shape, keys: {found}", "give messages that end with the answer, and tools"
     )
+
+
+def _unwrapped(raw: Raw) -> Raw:
+    """Take a row out of `{id, source, raw}`, as collections of several publications wrap them."""
+    inner = raw.get("raw")
+    if not isinstance(inner, Mapping):
+        return raw
+    return {**inner, **{key: raw[key] for key in ("id", "source") if raw.get(key) is not None}}
+
+
+def _rewritten(found: Shape, raw: Raw) -> list[Plain]:
+    absent = [key for key in found.keys if key not in raw]
+    if absent or found.rewrite is None:
+        raise RowError(absent[0], "is absent", f"a row of the shape {found.name} has {', '.join(found.keys)}")
+    return found.rewrite(raw)
+
+
+def _read_plain(plain: Plain) -> Row:
+    read = BY_NAME[plain.shape].read or read_chat
+    try:
+        return read(plain.raw, _tools_of(plain.raw))
+    except RowError as error:
+        raise RowError(plain.published_name(error.field), error.reason, error.mend) from error
+
+
+def _read_first(found: Shape, raw: Raw) -> Row:
+    first: RowError | None = None
+    for plain in _rewritten(found, raw):
+        try:
+            return _read_plain(plain)
+        except RowError as error:
+            first = first or error
+    raise first or RowError("row", "holds no answer", "give one")
+
+
+def _tools_of(raw: Raw) -> Toolset:
+    if raw.get("tools") is not None:
+        return read_toolset(raw["tools"])
+    config = raw.get("toolConfig")
+    if config is not None:
+        listed = config.get("tools") if isinstance(config, Mapping) else config
+        return read_toolset(listed, "toolConfig.tools")
+    return read_toolset(raw.get("functions"), "functions")
+
+
+def _identified(rows: list[Row], raw: Raw, default_source: str) -> list[Row]:
+    given = next((str(raw[key]) for key in ID_KEYS if raw.get(key) not in (None, "")), None)
+    source = raw.get("source")
+    named = source if isinstance(source, str) and source else default_source
+    check_text(named, "source")
+    if given is None:
+        return [replace(row, id=f"{row.purpose}-{row.fingerprint()[:16]}", source=named) for row in rows]
+    check_text(given, "id")
+    ids = [given] if len(rows) == 1 else [f"{given}-{number}" for number in range(1, len(rows) + 1)]
+    return [replace(row, id=one, source=named) for row, one in zip(rows, ids, strict=True)]
+
+
+def read_row(raw: object, default_source: str) -> Row:
+    """The single row of a line. Raises RowError."""
+    return read_rows(raw, default_source)[0]

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from data.rows import RowError
-from data.schemas import normalise_schema, read_tools
+from data.schemas import normalise_schema
+from data.tools import read_tools
 
 SCHEMAS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"type": "dict", "properties": {}}, {"type": "object", "properties": {}}, "BFCL's dict"),
