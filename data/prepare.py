@@ -3,39 +3,60 @@
 As a job it also creates the execution's MLflow parent run, with the rows as its inputs.
 """
 
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.charts import draw_report
 from data.hub import fetch_model
+from data.lines import COMPRESSED
+from data.objects import fetch_objects
 from data.output import (
+    BASE_MODEL,
     MULTIPLE_CHOICE,
     OWN,
+    PICTURE,
     REJECTED,
+    REPORT,
+    SPLITS,
     TRAIN_PREFERENCE,
     TRAIN_SFT,
-    multiple_choice_suite,
-    own_suite,
-    write_rejected,
+    DataHash,
+    Draft,
+    draft,
     write_report,
-    write_rows,
 )
-from data.readers import Collection, RowFile, check_rejected, read_files
-from data.report import Measure, describe_collection, list_warnings, measure_characters, profile_rows
+from data.overlap import ALLOWED, OVERLAP, TRAINING, Overlap, find_overlap
+from data.readers import RowFile, read_files
+from data.rejections import Rejections
+from data.report import SplitProfile
 from data.request import Request, read_request
-from data.rows import Row
-from data.sampling import cap_rows
+from data.rows import PURPOSES, Purpose, write_json
 from data.sources import Source, find_source
+from data.store import RowStore
+from data.warnings import list_warnings
 from jobs.container import channel, read_environment
 from jobs.doors import BadInput, run_door
 from jobs.progress import Progress
 from jobs.run import Run, RunReference
 from jobs.tracking import start_parent
 
-STEPS = 4
+if TYPE_CHECKING:
+    from data.tokens import Rendering
+
+# Per cent of the way where reading and comparing end.
+READ, COMPARED, WRITTEN = 70, 80, 100
+TOKENIZER_FILES = (".json", ".jinja", ".txt", ".model")
+# Bytes written for one read: the rows aside, their index, and the result.
+SPACE_FOR_A_BYTE = 2.5
+COMPRESSION_RATIO = 8
+PURPOSE_OF: Mapping[str, Purpose] = {
+    TRAIN_SFT: "sft",
+    TRAIN_PREFERENCE: "preference",
+    MULTIPLE_CHOICE: "test",
+    OWN: "test",
+}
 
 
 @dataclass(frozen=True)
@@ -47,12 +68,27 @@ class Prepared:
     sources: Mapping[str, Source]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the sources hold: the sources by name, and the files to read of them."""
+
+    sources: Mapping[str, Source]
+    files: Sequence[RowFile]
+
+    def space_needed(self) -> int:
+        """Bytes that preparing them takes on the disk, roughly."""
+        return sum(
+            int(file.path.stat().st_size * SPACE_FOR_A_BYTE * _expansion(file.path)) for file in self.files
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare, and report it to MLflow where the job is tracked. Raises BadInput."""
     request = read_request(arguments)
     environment = read_environment()
+    roots = (channel("code").parent,) if environment.training_job_name else None
     with start_parent(environment.run_id) as parent:
-        prepared = prepare(request)
+        prepared = prepare(request, roots)
         tags = {"data_hash": prepared.data_hash, "base_model_revision": prepared.base_model_revision}
         parent.set_tags(tags)
         ids = (environment.run_id or None, parent.experiment_id, parent.run_id)
@@ -61,35 +97,73 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"prepared {request.out}: data {prepared.data_hash[:12]}", flush=True)
 
 
-def prepare(request: Request) -> Prepared:
-    """Read, check, sample, write and report. Raises BadInput; `rejected.jsonl` alone is then written."""
-    progress = Progress(STEPS)
-    with tempfile.TemporaryDirectory() as downloads:
-        sources, files = _find(request, Path(downloads))
-        progress.show(1)
-        collection = read_files(files)
-    write_rejected(collection.rejections, request.out)
-    check_rejected(collection)
-    splits = _split(collection, request)
-    progress.show(2)
-    revision = fetch_model(request.base_model, request.out / "base_model") if request.base_model else None
-    data_hash = write_rows(splits, request.out)
-    progress.show(3)
-    report = _report(collection, splits, sources, request, data_hash)
-    write_report(report, request.out)
-    draw_report(report, request.out / "report.png")
+def prepare(request: Request, roots: Sequence[Path] | None = None) -> Prepared:
+    """Read, check, compare, sample, write and report.
+
+    `roots`: the folders that local sources must lie in; None for anywhere. Raises BadInput; then nothing is
+    written but `rejected.jsonl` and `overlap.jsonl`, and an earlier preparation in the folder is kept.
+    """
+    progress = Progress(WRITTEN)
+    with draft(request.out) as made:
+        found = _find(request, made.work / "downloads", roots)
+        made.needed_bytes = found.space_needed()
+        with RowStore(made.work, request.seed) as store:
+            read, rejections, overlap = _read(found, store, made, request, progress)
+            fetched = made.folder / BASE_MODEL
+            revision = fetch_model(request.base_model, fetched) if request.base_model else None
+            rendering = _load_rendering(request, fetched, made.work / "tokenizer")
+            data_hash, profiles = _write_splits(store, made, request, rendering)
+            rows = describe_rows(store, read, rejections)
+        report = {
+            "data_hash": data_hash,
+            "sources": [source.describe() for source in found.sources.values()],
+            "seed": request.seed,
+            "caps": dict(request.caps),
+            "rows": rows,
+            "rejected": rejections.describe(),
+            "overlap": overlap.to_json(),
+            "splits": profiles,
+            "warnings": [*list_warnings(profiles, rows=rows, overlap=overlap.to_json()), *overlap.warnings()],
+        }
+        write_report(report, made.folder)
+        draw_report(report, made.folder / PICTURE)
+        made.publish()
     _print_summary(report)
-    progress.show(STEPS)
-    return Prepared(data_hash, revision, sources)
+    progress.show(WRITTEN)
+    return Prepared(data_hash, revision, found.sources)
 
 
-def _find(request: Request, downloads: Path) -> tuple[dict[str, Source], list[RowFile]]:
+def describe_rows(store: RowStore, read: int, rejections: Rejections) -> dict[str, Any]:
+    """The report's `rows`.
+
+    `duplicates`: dropped rows as `exact` and `normalised` (both integers), `by_purpose` and `by_source`.
+    `conflicts`: questions that SFT rows answer in contradiction.
+    """
+    kinds: dict[str, int] = {"exact": 0, "normalised": 0}
+    purposes = dict.fromkeys(PURPOSES, 0)
+    sources: dict[str, dict[str, int]] = {}
+    for (purpose, kind, source), count in store.duplicates.items():
+        kinds[kind] += count
+        purposes[purpose] += count
+        of_source = sources.setdefault(source, {"exact": 0, "normalised": 0})
+        of_source[kind] += count
+    return {
+        "read": read,
+        "rejected": rejections.count,
+        "duplicates": {**kinds, "by_purpose": purposes, "by_source": sources},
+        "conflicts": store.count_conflicts(),
+        "merged_tests": store.merged,
+        "kept": {purpose: store.count(purpose) for purpose in PURPOSES},
+    }
+
+
+def _find(request: Request, downloads: Path, roots: Sequence[Path] | None) -> Found:
     """Find each source once, and list what to read from it.
 
     Only a lone file may leave out the test rows: a data set without them can train and compare nothing.
     """
     names = [*request.named.values(), *([request.source] if request.source else [])]
-    sources = {name: find_source(name, downloads) for name in dict.fromkeys(names)}
+    sources = {name: find_source(name, downloads, roots) for name in dict.fromkeys(names)}
     files = [file for purpose, name in request.named.items() for file in sources[name].of(purpose)]
     if request.source:
         files += [file for file in sources[request.source].files if file.purpose not in request.named]
@@ -97,76 +171,150 @@ def _find(request: Request, downloads: Path) -> tuple[dict[str, Source], list[Ro
         raise BadInput(
             f"{', '.join(sources)}: no test rows there, so nothing could be compared; add *test*.jsonl"
         )
-    return sources, files
+    for file in files:
+        _check_apart(request.out, file, sources)
+    return Found(sources, files)
 
 
-def _split(collection: Collection, request: Request) -> dict[str, list[Row]]:
-    """The rows of each file to write, capped. Raises BadInput where a source named for a purpose has none."""
+def _check_apart(out: Path, file: RowFile, sources: Mapping[str, Source]) -> None:
+    """What is written must not fall among what is read, now or the next time."""
+    target = out.resolve()
+    folders = [Path(source.uri).resolve() for source in sources.values() if Path(source.uri).is_dir()]
+    is_inside = any(target.is_relative_to(folder) for folder in folders)
+    if is_inside or file.path.resolve() in [target / name for name in SPLITS]:
+        raise BadInput(f"--out {out}: lies in the source, whose rows it would mix with; name a folder apart")
+
+
+def _read(
+    found: Found, store: RowStore, made: Draft, request: Request, progress: Progress
+) -> tuple[int, Rejections, Overlap]:
+    """Read and compare all rows; of what fails, the evidence is left in the folder to write."""
+    try:
+        with Rejections(made.folder / REJECTED) as rejections:
+            read = read_files(
+                found.files,
+                store,
+                rejections,
+                request.reading,
+                lambda share: progress.show(int(READ * share)),
+            )
+        rejections.check(read, request.max_rejected_share)
+        _check_needed(found, store, request)
+        overlap = _compare(found, store, made, request, progress)
+        overlap.check()
+    except BadInput:
+        made.leave_evidence()
+        raise
+    return read, rejections, overlap
+
+
+def _check_needed(found: Found, store: RowStore, request: Request) -> None:
+    """Raise BadInput where a source named for a purpose, or a file named as tests, has no row for it."""
     for purpose, name in request.named.items():
-        if not collection.of(purpose):
+        if not store.count(purpose):
             raise BadInput(
                 f"{name}: no {purpose} rows there, and they were asked for; add them, or leave the "
                 f"variants out that need them"
             )
-    test = collection.of("test")
-    uncapped = {
-        TRAIN_SFT: (collection.of("sft"), request.caps["sft"]),
-        TRAIN_PREFERENCE: (collection.of("preference"), request.caps["preference"]),
-        MULTIPLE_CHOICE: (multiple_choice_suite(test), request.caps["test"]),
-        OWN: (own_suite(test), request.caps["test"]),
-    }
-    return {name: cap_rows(rows, cap, request.seed) for name, (rows, cap) in uncapped.items()}
+    tests = [file.shown for file in found.files if file.purpose == "test"]
+    if tests and not store.count("test"):
+        raise BadInput(
+            f"{', '.join(tests)}: no test row is left, so nothing could be compared; see {REJECTED}"
+        )
 
 
-def _report(
-    collection: Collection,
-    splits: Mapping[str, list[Row]],
-    sources: Mapping[str, Source],
-    request: Request,
-    data_hash: str,
-) -> dict[str, Any]:
-    measure = _measure(request)
-    return {
-        "data_hash": data_hash,
-        "sources": [source.describe() for source in sources.values()],
-        "seed": request.seed,
-        "caps": dict(request.caps),
-        **describe_collection(collection),
-        "splits": {Path(file).stem: profile_rows(rows, measure) for file, rows in splits.items()},
-        "warnings": list_warnings(splits[TRAIN_SFT], splits[TRAIN_PREFERENCE], splits[OWN]),
-    }
+def _compare(found: Found, store: RowStore, made: Draft, request: Request, progress: Progress) -> Overlap:
+    allowed = {*request.allowed_overlap, *(one for s in found.sources.values() for one in s.allowed_overlap)}
+    if allowed:
+        # The result can then be prepared again, or checked by somebody else.
+        (made.folder / ALLOWED).write_text("".join(f"{one}\n" for one in sorted(allowed)), encoding="utf-8")
+    total = sum(store.count(purpose) for purpose in TRAINING)
+
+    def show(compared: int) -> None:
+        progress.show(READ + (COMPARED - READ) * compared // total)
+
+    return find_overlap(store, made.folder / OVERLAP, request.overlap, allowed, show)
 
 
-def _measure(request: Request) -> Measure:
-    """Tokens where a tokenizer is at hand whose template shows tools, else characters."""
-    staged = [request.tokenizer] if request.tokenizer else [request.out / "base_model", channel("model")]
+def _load_rendering(request: Request, fetched: Path, download_dir: Path) -> "Rendering | None":
+    """How the model sees rows, where its tokenizer is at hand; without one, characters are measured."""
+    named = _tokenizer_folder(request.tokenizer, download_dir)
+    staged = [named] if named else [fetched, channel("model")]
     model = next((path for path in staged if (path / "tokenizer_config.json").is_file()), None)
     if model is None and request.tokenizer:
         raise BadInput(f"--tokenizer {request.tokenizer}: holds no tokenizer_config.json")
-    if model is not None:
-        # Only now: transformers takes seconds to import, and most preparations measure characters.
-        from data.tokens import measure_tokens  # noqa: PLC0415
+    if model is None:
+        if request.recipes:
+            print("no tokenizer is at hand: calls are not tried in the recipe's format", flush=True)
+        return None
+    # Only now: transformers takes seconds to import, and most preparations measure characters.
+    from data.tokens import load_rendering  # noqa: PLC0415
 
-        measure = measure_tokens(model, request.chat_template)
-        if measure is not None:
-            return measure
+    rendering = load_rendering(model, request.chat_template, request.recipes)
+    if rendering.measure is None:
         print(f"lengths are in characters: the chat template of {model} leaves tools out", flush=True)
-    return Measure("characters", measure_characters)
+    return rendering
+
+
+def _tokenizer_folder(name: str | None, download_dir: Path) -> Path | None:
+    if name is None or not name.startswith("s3://"):
+        return None if name is None else Path(name)
+    return fetch_objects(name, download_dir, TOKENIZER_FILES).folder
+
+
+def _write_splits(
+    store: RowStore, made: Draft, request: Request, rendering: "Rendering | None"
+) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Write the files of rows; returns the data hash and each file's profile."""
+    data_hash = DataHash()
+    profiles = {}
+    for file in SPLITS:
+        name = Path(file).stem
+        profile = (
+            SplitProfile(rendering.measure, rendering.max_length.get(name)) if rendering else SplitProfile()
+        )
+        data_hash.write(file, _lines_of(file, store, request, profile, rendering), made.folder)
+        profiles[name] = profile.to_json()
+    return data_hash.hexdigest(), profiles
+
+
+def _lines_of(
+    file: str, store: RowStore, request: Request, profile: SplitProfile, rendering: "Rendering | None"
+) -> Iterator[bytes]:
+    """The rows of a file, sampled, counted and tried in the model's format as they pass."""
+    purpose = PURPOSE_OF[file]
+    for entry in store.sample(purpose, request.caps[purpose], with_answers=file == MULTIPLE_CHOICE):
+        row = store.row(entry)
+        if rendering is not None and rendering.round_trip is not None:
+            rendering.round_trip.check(row, str(entry.place))
+        if file == OWN:
+            row = replace(row, answers=None)
+        profile.add(row)
+        yield write_json(row.to_json()).encode() if file == OWN else store.text(entry)
+
+
+def _expansion(path: Path) -> int:
+    return COMPRESSION_RATIO if path.suffix in COMPRESSED else 1
 
 
 def _log(parent: Run, request: Request, prepared: Prepared) -> None:
     """Record the written rows as the execution's inputs, with where they came from, and the report."""
     origin = " ".join(source.uri for source in prepared.sources.values())
-    for file in (TRAIN_SFT, TRAIN_PREFERENCE, MULTIPLE_CHOICE, OWN):
+    for file in SPLITS:
         context = "training" if file in (TRAIN_SFT, TRAIN_PREFERENCE) else "evaluation"
         parent.log_dataset(request.out / file, name=Path(file).stem, context=context, source=origin)
-    for artifact in ("report.json", "report.png", REJECTED):
+    for artifact in (REPORT, PICTURE, REJECTED, OVERLAP):
         parent.log_artifact(request.out / artifact, "data")
 
 
 def _print_summary(report: Mapping[str, Any]) -> None:
-    rows = report["rows"]
-    print(f"{rows['read']} rows read, {rows['rejected']} rejected, {rows['merged_tests']} tests merged by id")
+    rows, overlap = report["rows"], report["overlap"]
+    duplicates = rows["duplicates"]
+    print(
+        f"{rows['read']} rows read, {rows['rejected']} rejected, {rows['merged_tests']} tests merged by id; "
+        f"dropped: {duplicates['exact']} exact and {duplicates['normalised']} normalised duplicates, "
+        f"{overlap['dropped']} that overlap with tests"
+    )
     for name, split in report["splits"].items():
         counts = ", ".join(f"{count} {decision}" for decision, count in split["decisions"].items() if count)
         print(f"{name}: {split['rows']} rows ({counts or 'none'})")

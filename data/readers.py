@@ -1,16 +1,17 @@
-"""Reading files of rows: good rows by purpose and id, bad ones with the place and the reason."""
+"""Reading files of rows: good rows into a store, bad ones into the rejections, both with their place."""
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from data.rows import PURPOSES, Purpose, Rejection, Row, RowError, read_json, write_json
-from data.shapes import for_purpose, read_row
-from jobs.doors import BadInput
+from data.lines import COMPRESSED, MAX_LINE_BYTES, Line, read_lines
+from data.rejections import Rejections
+from data.rows import Purpose, Rejection, Row, RowError, read_json
+from data.shapes import for_purpose, read_rows
+from data.store import Place, RowStore
 
-MAX_REJECTED_SHARE = 0.05
-REASONS_SHOWN = 5
+SECONDS_BETWEEN_LINES = 5.0
 
 
 @dataclass(frozen=True)
@@ -24,79 +25,102 @@ class RowFile:
     shown: str
     purpose: Purpose | None
 
-
-@dataclass
-class Collection:
-    """All that was read; grows file by file. `rows` holds the rows of a purpose by id, in file order."""
-
-    rows: dict[Purpose, dict[str, Row]] = field(default_factory=lambda: {purpose: {} for purpose in PURPOSES})
-    rejections: list[Rejection] = field(default_factory=list)
-    duplicates: Counter[Purpose] = field(default_factory=Counter)
-    merged: int = 0
-    read: int = 0
-
-    def of(self, purpose: Purpose) -> list[Row]:
-        """The rows of a purpose."""
-        return list(self.rows[purpose].values())
-
-    def add_file(self, file: RowFile) -> None:
-        """Read one file of JSON Lines. Raises BadInput for a file that cannot be opened or holds nothing."""
-        before = self.read
-        try:
-            with file.path.open("rb") as lines:
-                for number, line in enumerate(lines, start=1):
-                    if line.strip():
-                        self._add_line(line, file, number)
-        except OSError as error:
-            raise BadInput(f"{file.shown}: cannot be read: {error.strerror}") from error
-        if self.read == before:
-            raise BadInput(f"{file.shown}: the file is empty; give one JSON object a line")
-
-    def _add_line(self, line: bytes, file: RowFile, number: int) -> None:
-        self.read += 1
-        try:
-            self._add(read_line(line, file))
-        except RowError as error:
-            place = (file.shown, number)
-            self.rejections.append(Rejection(*place, error.field, error.reason, error.mend))
-
-    def _add(self, row: Row) -> None:
-        """Keep a row; one that shares an earlier one's id is a duplicate, its other half, or an error."""
-        rows = self.rows[row.purpose]
-        earlier = rows.setdefault(row.id, row)
-        if earlier is row:
-            return
-        if row.purpose == "test" and _is_same_item(earlier, row):
-            self._join_tests(earlier, row)
-        elif earlier.fingerprint() == row.fingerprint():
-            self.duplicates[row.purpose] += 1
-        else:
-            raise RowError("id", "is taken by another row", f"give {row.id!r} an id of its own")
-
-    def _join_tests(self, earlier: Row, row: Row) -> None:
-        if (earlier.answers is None) == (row.answers is None):
-            self.duplicates["test"] += 1
-            return
-        graded, choices = (row, earlier) if row.answers is None else (earlier, row)
-        self.rows["test"][row.id] = replace(graded, answers=choices.answers)
-        self.merged += 1
+    @property
+    def stem(self) -> str:
+        """The file's name without its endings, compression among them."""
+        name = self.path.name
+        for ending in COMPRESSED:
+            name = name.removesuffix(ending)
+        return Path(name).stem
 
 
-def _is_same_item(one: Row, other: Row) -> bool:
-    """Whether two test rows ask the same of the same tools, whose schemas two files may word differently."""
-    return (one.question, one.tool_names) == (other.question, other.tool_names)
+@dataclass(frozen=True)
+class Reading:
+    """How to read: a shape by name, or None to tell it row by row, and the longest line to take, in bytes."""
+
+    shape: str | None = None
+    max_line_bytes: int = MAX_LINE_BYTES
 
 
-def read_files(files: Iterable[RowFile]) -> Collection:
-    """Read every file. Raises BadInput where one cannot be read; bad rows are left to `check_rejected`."""
-    collection = Collection()
-    for file in files:
-        collection.add_file(file)
-    return collection
+class ReadingProgress:
+    """How far the reading is: a line for people every five seconds, and a share for `show`."""
+
+    def __init__(
+        self,
+        total_bytes: int,
+        show: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rows = 0
+        self._total = max(total_bytes, 1)
+        self._show = show
+        self._clock = clock
+        self._started = self._printed = clock()
+        self._done_before = 0
+
+    def advance(self, consumed: int) -> None:
+        """One more row is read, at `consumed` bytes of its file."""
+        self.rows += 1
+        now = self._clock()
+        share = min((self._done_before + consumed) / self._total, 1.0)
+        self._show(share)
+        if now - self._printed >= SECONDS_BETWEEN_LINES:
+            self._printed = now
+            speed = self.rows / (now - self._started)
+            print(
+                f"read {self.rows:,} rows, {share:.0%} of {self._total / 1e6:,.0f} MB, {speed:,.0f} rows/s",
+                flush=True,
+            )
+
+    def end_file(self, size: int) -> None:
+        """A file of `size` bytes is read."""
+        self._done_before += size
 
 
-def read_line(line: bytes, file: RowFile) -> Row:
-    """Bring one line of a file to a canonical row. Raises RowError and nothing else, whatever is in it."""
+def read_files(
+    files: Sequence[RowFile],
+    store: RowStore,
+    rejections: Rejections,
+    reading: Reading = Reading(),
+    show: Callable[[float], None] = lambda share: None,
+) -> int:
+    """Read every file; returns how many rows there were, rejected ones included.
+
+    `show` is told the share of the bytes read. Raises BadInput where a file cannot be read; that too many
+    rows are bad is left to `Rejections.check`.
+    """
+    sizes = [file.path.stat().st_size if file.path.is_file() else 0 for file in files]
+    progress = ReadingProgress(sum(sizes), show)
+    for file, size in zip(files, sizes, strict=True):
+        for line in read_lines(file.path, file.shown, reading.max_line_bytes):
+            _take_line(line, file, reading, store, rejections)
+            progress.advance(line.consumed)
+        progress.end_file(size)
+    return progress.rows
+
+
+def _take_line(line: Line, file: RowFile, reading: Reading, store: RowStore, rejections: Rejections) -> None:
+    place = Place(file.shown, line.number)
+    try:
+        if line.fault is not None:
+            raise line.fault
+        for row in read_line(line.content, file, reading.shape):
+            _keep(row, place, store)
+    except RowError as error:
+        rejections.add(Rejection(place.file, place.line, error.field, error.reason, error.mend))
+
+
+def _keep(row: Row, place: Place, store: RowStore) -> None:
+    try:
+        store.add(row, place)
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:
+        raise RowError("row", "holds what JSON in UTF-8 cannot", str(error)) from error
+
+
+def read_line(line: bytes, file: RowFile, shape: str | None = None) -> list[Row]:
+    """Bring one line of a file to canonical rows. Raises RowError and nothing else, whatever is in it."""
     try:
         raw = read_json(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -104,24 +128,12 @@ def read_line(line: bytes, file: RowFile) -> Row:
     except ValueError as error:
         raise RowError("line", "is not JSON", f"{error}: write one object a line") from error
     try:
-        row = for_purpose(read_row(raw, file.path.stem), file.purpose)
-        write_json(row.to_json())
+        return [for_purpose(row, file.purpose) for row in read_rows(raw, file.stem, shape)]
     except RecursionError as error:
-        raise RowError("row", "is nested too deeply", "flatten its schemas") from error
+        raise _too_deep() from error
     except ValueError as error:
         raise RowError("row", "holds what JSON in UTF-8 cannot", str(error)) from error
-    return row
 
 
-def check_rejected(collection: Collection) -> None:
-    """Stop where too many rows are bad to trust the rest. Raises BadInput with the most frequent reasons."""
-    rejected = collection.rejections
-    if len(rejected) <= MAX_REJECTED_SHARE * collection.read:
-        return
-    reasons = Counter(f"{rejection.field.split('[')[0]}: {rejection.reason}" for rejection in rejected)
-    first = rejected[0]
-    raise BadInput(
-        f"{len(rejected)} of {collection.read} rows are rejected, more than {MAX_REJECTED_SHARE:.0%}. "
-        + "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common(REASONS_SHOWN))
-        + f". First: {first.file} line {first.line}, {first.field}: {first.mend}. All are in rejected.jsonl"
-    )
+def _too_deep() -> RowError:
+    return RowError("row", "is nested too deeply", "flatten its schemas")

@@ -2,16 +2,21 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.lines import MAX_LINE_BYTES
+from data.overlap import ALLOWED, POLICIES, Policy
+from data.readers import Reading
+from data.rejections import MAX_REJECTED_SHARE
 from data.rows import Purpose
+from data.shapes import SHAPE_NAMES
 from jobs.container import model_dir
 from jobs.doors import BadInput, DoorParser
 
 DESCRIPTION = """Prepare rows: canonical files, suites, what was rejected, and a report. As a job there is no
 SOURCE: --train, --preference and --test name the sources, and the model folder receives the result. A source
-is a path, s3://bucket/prefix, or org/name[@revision] on the hub."""
+is a path, s3://bucket/prefix, or org/name[@revision] on the hub; files are JSON Lines, plain, .gz or .zst."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Request:
     """What to read, where to write.
 
     `named`: a source for one purpose each; `source`: for all the others, or None. `caps`: rows, 0 for all.
+    `max_rejected_share`: of the rows read, 0 to 1. `overlap`: what to do where training rows ask what test
+    rows ask; `allowed_overlap`: test ids that may. `tokenizer`: a folder or an s3:// URI.
     """
 
     source: str | None
@@ -27,8 +34,13 @@ class Request:
     caps: Mapping[Purpose, int]
     seed: int
     base_model: str | None
-    tokenizer: Path | None
+    tokenizer: str | None
     chat_template: Path | None
+    recipes: Sequence[Path] = ()
+    reading: Reading = field(default_factory=Reading)
+    max_rejected_share: float = MAX_REJECTED_SHARE
+    overlap: Policy = "refuse"
+    allowed_overlap: Sequence[str] = ()
 
 
 def read_request(arguments: Sequence[str] | None) -> Request:
@@ -53,6 +65,11 @@ def read_request(arguments: Sequence[str] | None) -> Request:
         base_model=given.base_model,
         tokenizer=given.tokenizer,
         chat_template=given.chat_template,
+        recipes=given.recipe,
+        reading=Reading(given.shape, given.max_line_bytes),
+        max_rejected_share=given.max_rejected_share,
+        overlap=given.overlap,
+        allowed_overlap=given.allow_overlap,
     )
 
 
@@ -63,18 +80,76 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("train", "preference", "test"):
         parser.add_argument(f"--{name}", metavar="SOURCE", help=f"source of the {name} rows")
     for name in ("sft", "preference", "test"):
-        parser.add_argument(
-            f"--{name}-rows", type=_row_count, default=0, metavar="N", help="at most; 0 is all"
-        )
+        parser.add_argument(f"--{name}-rows", type=_count, default=0, metavar="N", help="at most; 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
-    parser.add_argument("--base-model", metavar="ID", help="also fetch org/name[@revision] from the hub")
-    parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="measure lengths in its tokens")
-    parser.add_argument("--chat-template", type=Path, metavar="FILE", help="instead of the tokenizer's own")
+    _add_checks(parser)
+    _add_model(parser)
     return parser
 
 
-def _row_count(text: str) -> int:
+def _add_checks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--shape", choices=SHAPE_NAMES, help="of all rows; without it each row's keys tell")
+    parser.add_argument(
+        "--max-rejected-share",
+        type=_share,
+        default=MAX_REJECTED_SHARE,
+        metavar="X",
+        help="stop where more of the rows are bad (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-line-bytes",
+        type=_positive,
+        default=MAX_LINE_BYTES,
+        metavar="N",
+        help="reject longer lines (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--overlap",
+        choices=POLICIES,
+        default="refuse",
+        help="where training rows ask what test rows ask: stop, or drop the training rows",
+    )
+    parser.add_argument(
+        "--allow-overlap",
+        action="append",
+        default=[],
+        metavar="ID",
+        help=f"a test row that may overlap; again for more, or one a line in {ALLOWED} beside the rows",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base-model", metavar="ID", help="also fetch org/name[@revision] from the hub")
+    parser.add_argument(
+        "--tokenizer", metavar="DIR", help="folder or s3:// URI of the model to measure and check calls with"
+    )
+    parser.add_argument("--chat-template", type=Path, metavar="FILE", help="instead of the tokenizer's own")
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="of the training to come: its template, call format and length; again for more",
+    )
+
+
+def _count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("rows must be 0 (all) or more")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must lie between 0 and 1")
     return value

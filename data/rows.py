@@ -7,7 +7,7 @@ one row's tool would gain another row's parameters in the training text.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Decision = Literal["tool_call", "request_for_info", "cannot_answer", "direct"]
@@ -51,6 +51,16 @@ class Expected:
     calls: tuple[Mapping[str, str], ...] = ()
     allowed: str | None = None
     text: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as it is written, keys in a fixed order."""
+        calls = [dict(call) for call in self.calls]
+        return {"decision": self.decision, "calls": calls, "allowed": self.allowed, "text": self.text}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> "Expected":
+        """What `to_json` wrote."""
+        return cls(given["decision"], tuple(given["calls"]), given["allowed"], given["text"])
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,24 @@ class Row:
             "source": self.source,
             "tools": self.tools,
             "messages": list(self.messages),
-            "expected": asdict(self.expected),
+            "expected": self.expected.to_json(),
             **{key: value for key, value in optional.items() if value is not None},
         }
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> "Row":
+        """What `to_json` wrote; anything else has to go through the shapes, which check it."""
+        chosen, rejected = (tuple(given[key]) if key in given else None for key in ("chosen", "rejected"))
+        return cls(
+            id=given["id"],
+            source=given["source"],
+            tools=given["tools"],
+            messages=tuple(given["messages"]),
+            expected=Expected.from_json(given["expected"]),
+            answers=given.get("answers"),
+            chosen=chosen,
+            rejected=rejected,
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 of all that the model and the grader see, so of all but the id and the source."""
@@ -107,12 +132,17 @@ class Row:
         return hashlib.sha256(write_json(content, sort_keys=True).encode()).hexdigest()
 
 
+# Made once: `json.dumps` would make one for every value that is not written by its defaults.
+_IN_ORDER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_SORTED = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
+
+
 def write_json(value: object, *, sort_keys: bool = False) -> str:
     """One line of JSON that is valid everywhere: no NaN, no unpaired surrogate, UTF-8 as it is.
 
     Raises ValueError (UnicodeEncodeError among them) for what cannot be written so.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys)
+    text = (_SORTED if sort_keys else _IN_ORDER).encode(value)
     text.encode("utf-8")
     return text
 
