@@ -1,6 +1,7 @@
 """Scenes: a request, the tools offered with it, and every answer that could be given, right and wrong."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,10 @@ TOOL_COUNTS = (1, 2, 3, 2, 4, 1, 2, 3)
 SHARE_OF_SAME_FIELD = 0.7
 # Where an aside stands, in turn and alike in every decision; five and TOOL_COUNTS' eight share no factor.
 ASIDES = ("before", None, "after", None, "before")
+
+_ARTICLE = re.compile(r"\b([Aa])(?= \{(\w+)\})")
+# An annual report, an 8-K, an S-1, an 18 kg parcel, an LPG station.
+_SPOKEN_WITH_A_VOWEL = re.compile(r"[aeioAEIO]|8|1[18]\b|[FHLMNRSX]-?\d|HbA|LPG")
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,12 @@ class Composer:
         return self._rng.sample(list(tools), len(tools))
 
 
+def _article_of(value: str, article: str) -> str:
+    return f"{article}n" if _SPOKEN_WITH_A_VOWEL.match(value) else article
+
+
 def _sentence(wording: str, values: Mapping[str, Any]) -> str:
     """Fill a wording in; a value at its start keeps its case, since `hcho` is not `Hcho`."""
-    text = wording.format(**values)
+    articled = _ARTICLE.sub(lambda found: _article_of(str(values[found[2]]), found[1]), wording)
+    text = articled.format(**values)
     return text if wording.startswith("{") else text[:1].upper() + text[1:]

@@ -117,7 +117,8 @@ def filled(wording: str, tool: Tool) -> re.Pattern[str]:
     if pieces[0]:
         pieces[0] = pieces[0][0].upper() + pieces[0][1:]
     for at in range(0, len(pieces), 2):
-        pieces[at] = re.escape(pieces[at])
+        # "a {filing_type}" is filled in as "an 8-K".
+        pieces[at] = re.sub(r"\b([Aa])\\ $", r"\1n?\\ ", re.escape(pieces[at]))
     for at in range(1, len(pieces), 2):
         pieces[at] = f"(?:{CATALOGUE.values.pattern(tool.parameters[pieces[at]].kind)})"
     return re.compile("".join(pieces))
