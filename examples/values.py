@@ -21,7 +21,7 @@ class Values:
         """Draw a value of a kind.
 
         >>> Values({"id": ["A-##"]}).draw("id", random.Random(0))
-        'A-66'
+        'A-71'
         """
         return self._draw_from(rng.choice(self._options(kind)), rng)
 
