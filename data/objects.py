@@ -45,6 +45,8 @@ def fetch_objects(uri: str, download_dir: Path, endings: tuple[str, ...]) -> Obj
         for found, target in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             client.download_file(bucket, found, str(target))
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise BadInput(f"{uri}: one key is the folder of another ({error.filename}); rename one") from error
     except (ClientError, BotoCoreError) as error:
         raise BadInput(f"{uri}: {_cause(error, bucket)}") from error
     return Objects(folder, tuple(targets.values()), keys == [key])

@@ -65,7 +65,7 @@ def find_source(name: str, download_dir: Path, roots: Sequence[Path] | None = No
     if name.startswith("s3://"):
         return _find_in_s3(name, download_dir)
     path = Path(name)
-    if path.exists():
+    if _exists(path):
         _check_root(path, name, roots)
         return _find_here(path, name)
     if HUB_ID.fullmatch(name) and not name.endswith(ENDINGS):
@@ -73,6 +73,13 @@ def find_source(name: str, download_dir: Path, roots: Sequence[Path] | None = No
         # The hub's cache keeps the contents beside its snapshots and links to them.
         return _folder(folder, name, f"hub:{name}", commit, within=folder.parent.parent)
     raise BadInput(f"{name}: there is no such file or directory; give a path, s3://bucket/prefix or org/name")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be looked up as a path: {error}") from error
 
 
 def _find_here(path: Path, name: str) -> Source:
@@ -98,7 +105,7 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
     files = tuple(
         RowFile(path, f"{shown.rstrip('/')}/{path.relative_to(folder)}", purpose)
         for path, purpose in named.items()
-        if purpose is not None and not path.is_dir()
+        if purpose is not None and (path.is_file() or path.is_symlink())
     )
     if not files:
         wanted = ", ".join(pattern for pattern, _ in PATTERNS[:3])
