@@ -12,6 +12,8 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from data.panels import (
     draw_decisions,
@@ -38,24 +40,30 @@ Report = Mapping[str, Any]
 def draw_report(report: Report, path: Path) -> None:
     """Draw `report.json`'s content as a PNG; parts that an older report lacks are left out."""
     with pyplot.rc_context(STYLE):
-        splits = {name: split for name, split in report["splits"].items() if split["rows"]}
-        warnings = _wrap_warnings(report["warnings"])
-        heights = _heights(len(splits), len(list_fates(report)), len(list_reasons(report)), len(warnings))
-        figure = pyplot.figure(figsize=(WIDTH, sum(heights) + 0.6), layout="constrained")
-        figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1, hspace=0.04, wspace=0.03)
-        grid = figure.add_gridspec(4, 6, height_ratios=heights)
-        figure.suptitle(_title(report), fontsize=13, fontweight="bold", x=0.01, ha="left")
-        if splits:
-            draw_decisions(figure.add_subplot(grid[0, :4]), splits)
-            draw_tools(figure.add_subplot(grid[0, 4:]), splits)
-            draw_lengths(figure.add_subplot(grid[1, :4]), splits)
-            draw_turns(figure.add_subplot(grid[1, 4]), splits)
-            draw_languages(figure.add_subplot(grid[1, 5]), splits)
-        draw_fates(figure.add_subplot(grid[2, :2]), report)
-        draw_rejections(figure.add_subplot(grid[2, 2:]), report)
-        _write_warnings(figure.add_subplot(grid[3, :]), warnings, bool(report["warnings"]))
+        figure = compose_page(report)
         figure.savefig(path, dpi=110)
         pyplot.close(figure)
+
+
+def compose_page(report: Report) -> Figure:
+    """Lay the panels out on a page as high as what they hold, the warnings below in full."""
+    splits = {name: split for name, split in report["splits"].items() if split["rows"]}
+    warnings = _wrap_warnings(report["warnings"])
+    heights = _heights(len(splits), len(list_fates(report)), len(list_reasons(report)), len(warnings))
+    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1, hspace=0.04, wspace=0.03)
+    figure: Figure = pyplot.figure(figsize=(WIDTH, sum(heights) + 0.6), layout=layout)
+    grid = figure.add_gridspec(4, 6, height_ratios=heights)
+    figure.suptitle(_title(report), fontsize=13, fontweight="bold", x=0.01, ha="left")
+    if splits:
+        draw_decisions(figure.add_subplot(grid[0, :4]), splits)
+        draw_tools(figure.add_subplot(grid[0, 4:]), splits)
+        draw_lengths(figure.add_subplot(grid[1, :4]), splits)
+        draw_turns(figure.add_subplot(grid[1, 4]), splits)
+        draw_languages(figure.add_subplot(grid[1, 5]), splits)
+    draw_fates(figure.add_subplot(grid[2, :2]), report)
+    draw_rejections(figure.add_subplot(grid[2, 2:]), report)
+    _write_warnings(figure.add_subplot(grid[3, :]), warnings, bool(report["warnings"]))
+    return figure
 
 
 def _title(report: Report) -> str:

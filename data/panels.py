@@ -21,7 +21,7 @@ SPLIT_COLOURS = ("#2f4b7c", "#7a9cc6", "#d08c60", "#8fae8b", "#9a7aa0", "#606060
 PROMPT_COLOUR, ANSWER_COLOUR, LOST_COLOUR = "#4c5a6b", "#9fb0c3", "#b8443f"
 REASONS_DRAWN, LANGUAGES_DRAWN = 6, 5
 REASON_CHARACTERS = 110
-LOST = ("rejected", "duplicates", "overlap, dropped")
+LOST = ("rejected", "duplicates", "dropped for overlap")
 # Rows with as many tools or turns as this, or more, share the last bar.
 MANY_TOOLS, MANY_TURNS = 16, 5
 BAR = 0.36
@@ -135,9 +135,9 @@ def list_fates(report: Report) -> dict[str, int]:
         "rejected": rows["rejected"],
         "duplicates": count_duplicates(rows),
         "merged test rows": rows.get("merged_tests", 0),
-        **{f"overlap, {kind}": count for kind, count in overlap.get("by_kind", {}).items()},
-        "overlap, allowed": overlap.get("allowed", 0),
-        "overlap, dropped": overlap.get("dropped", 0),
+        **{f"test rows, {kind} overlap": count for kind, count in overlap.get("by_kind", {}).items()},
+        "test rows, allowed overlap": overlap.get("allowed", 0),
+        "dropped for overlap": overlap.get("dropped", 0),
     }
     return {name: count for name, count in fates.items() if count or name in ("kept", *LOST[:2])}
 
@@ -168,7 +168,7 @@ def _draw_limit(axes: Axes, place: int, split: Mapping[str, Any]) -> None:
 
 def _draw_shares(axes: Axes, splits: Splits, key: str, many: int) -> None:
     width = 0.8 / len(splits)
-    highest = 0
+    lowest, highest = 1, 4
     for place, (name, split) in enumerate(splits.items()):
         counts: Counter[int] = Counter()
         for number, rows in split[key].items():
@@ -177,9 +177,10 @@ def _draw_shares(axes: Axes, splits: Splits, key: str, many: int) -> None:
         shares = [rows / split["rows"] for rows in counts.values()]
         colour = SPLIT_COLOURS[place % len(SPLIT_COLOURS)]
         axes.bar(left, shares, width, align="edge", label=name, color=colour)
-        highest = max(highest, *counts)
+        lowest, highest = min(lowest, *counts), max(highest, *counts)
+    axes.set_xlim(lowest - 0.6, highest + 0.6)
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     if highest == many:
         axes.xaxis.set_major_formatter(lambda x, _: f"{many}+" if x == many else f"{x:.0f}")
     axes.margins(y=0.12)

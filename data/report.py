@@ -16,7 +16,6 @@ from typing import Any
 from data.languages import guess_language, script_of
 from data.rows import DECISIONS, Row
 from data.sampling import stratum_of
-from data.warnings import list_warnings as warn
 
 PERCENTILES = (50, 90, 99, 100)
 # Rendering is what takes time; a sample of this size puts the 99th percentile within a fraction of a percent.
@@ -218,55 +217,3 @@ def _called_by(row: Row) -> list[str]:
     if row.expected.calls:
         return [call["name"] for call in row.expected.calls]
     return [name for entry in json.loads(row.expected.allowed or "[]") for name in entry]
-
-
-def profile_rows(rows: Sequence[Row], measure: Measure) -> dict[str, Any]:
-    """Profile rows that are at hand as a list."""
-    profile = SplitProfile(measure)
-    for row in rows:
-        profile.add(row)
-    return profile.to_json()
-
-
-def describe_collection(collection: Any) -> dict[str, Any]:
-    """Say what became of the rows that were read: `rows` counts them, `rejected` names the reasons."""
-    first: dict[tuple[str, str], str] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    for rejection in collection.rejections:
-        key = (rejection.field, rejection.reason)
-        counts[key] += 1
-        first.setdefault(key, f"{rejection.file} line {rejection.line}")
-    return {
-        "rows": {
-            "read": collection.read,
-            "rejected": len(collection.rejections),
-            "duplicates": dict(collection.duplicates),
-            "merged_tests": collection.merged,
-            "kept": {purpose: len(rows) for purpose, rows in collection.rows.items()},
-        },
-        "rejected": [
-            {"field": key[0], "reason": key[1], "rows": count, "first": first[key]}
-            for key, count in counts.most_common()
-        ],
-    }
-
-
-def list_warnings(*given: Any, rows: Any = None, overlap: Any = None) -> list[str]:
-    """See `data.warnings`; also takes rows of the three purposes."""
-    if len(given) == 1:
-        return warn(given[0], rows=rows, overlap=overlap)
-    names = ("train_sft", "train_pref", "own")
-    profiles = {name: profile_rows(part, CHARACTERS) for name, part in zip(names, given, strict=True)}
-    known = {_asked(row) for part in given[:2] for row in part}
-    shared = sum(_asked(row) in known for row in given[2])
-    warnings = warn(profiles)
-    if shared:
-        warnings.append(
-            f"{shared} test questions are in the training rows word for word: their scores measure memory"
-        )
-    return warnings
-
-
-def _asked(row: Row) -> str:
-    turns = (message["content"] for message in row.messages if message["role"] == "user")
-    return "\n".join(" ".join(turn.lower().split()) for turn in turns)

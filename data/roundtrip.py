@@ -70,12 +70,15 @@ class RoundTrip:
             except BadInput as error:
                 raise BadInput(f"{place}, row {row.id}: {error}") from error
 
-    def render_answer(self, messages: Sequence[Message], tools: str, answer: Message) -> str:
+    def render_answer(
+        self, messages: Sequence[Message], tools: str, answer: Message, prompt: str | None = None
+    ) -> str:
         """Render what the model must write in answer to `messages`, through its end of turn.
 
-        Raises BadInput where its calls or its text do not parse back to what they were.
+        `prompt`: what `render_prompt` gives for them, where it is at hand. Raises BadInput where the calls
+        or the text of the answer do not parse back to what they were.
         """
-        text = render_completion(self._tokenizer, messages, tools, answer)
+        text = render_completion(self._tokenizer, messages, tools, answer, prompt)
         for special in self._special:
             if any(special in written for written in _own_texts(answer)):
                 raise BadInput(

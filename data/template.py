@@ -91,14 +91,21 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
 
 
 def render_completion(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], tools: str, assistant: Message
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    tools: str,
+    assistant: Message,
+    prompt: str | None = None,
 ) -> str:
     """Render what the model must write after `render_prompt`, through the end-of-turn token.
+
+    `prompt`: what `render_prompt` gives for the same messages and tools, where it is at hand: rendering is
+    what takes time.
 
     It is the whole conversation less its prompt, so that no second description of the call format can drift
     from the template's. Raises BadInput with both texts where the whole does not begin with the prompt.
     """
-    prompt = render_prompt(tokenizer, messages, tools)
+    prompt = prompt or render_prompt(tokenizer, messages, tools)
     whole = _apply(tokenizer, [*messages, assistant], tools, add_generation_prompt=False)
     completion = _after(prompt, whole)
     if completion is None:

@@ -51,11 +51,6 @@ def load_rendering(model_dir: Path, chat_template: Path | None, recipes: Sequenc
     return Rendering(measure, limits, _round_trip(tokenizer, shared, must_be=is_meant_for_training))
 
 
-def measure_tokens(model_dir: Path, chat_template: Path | None) -> Measure | None:
-    """Make the measure for a model; None where its template leaves the tools out, so that it would lie."""
-    return load_rendering(model_dir, chat_template, ()).measure
-
-
 def _shared_format(formats: Mapping[Path, RowFormat]) -> RowFormat:
     """The rendering that the recipes have in common. Raises BadInput where they have none."""
     renderings = {recipe: replace(format, max_length=None) for recipe, format in formats.items()}
@@ -87,9 +82,11 @@ def _round_trip(tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, must_b
 def _lengths(tokenizer: PreTrainedTokenizerBase, row: Row) -> tuple[int, int]:
     """Tokens of the prompt and of the answer, as training counts them: of a pair, the longer answer."""
     turns = row.messages[:-1] if row.purpose == "sft" else row.messages
-    prompt = _count(tokenizer, render_prompt(tokenizer, turns, row.tools))
-    answers = [render_completion(tokenizer, turns, row.tools, answer) for answer in _answers_of(row)]
-    return prompt, max(_count(tokenizer, answer) for answer in answers or [answer_text(row)])
+    prompt = render_prompt(tokenizer, turns, row.tools)
+    answers = [render_completion(tokenizer, turns, row.tools, answer, prompt) for answer in _answers_of(row)]
+    return _count(tokenizer, prompt), max(
+        _count(tokenizer, answer) for answer in answers or [answer_text(row)]
+    )
 
 
 def _answers_of(row: Row) -> Sequence[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ either its answer or, from the left, the tools that the answer calls: both teach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,11 @@ def tokenize_sft_rows(
 
     def tokenize(row: Row) -> dict[str, Any]:
         *messages, answer = row["messages"]
-        prompt = _prompt_ids(tokenizer, messages, row["tools"])
-        completion = _ids(tokenizer, round_trip.render_answer(messages, row["tools"], answer))
-        labels = [IGNORED] * len(prompt) + completion
-        return {"input_ids": prompt + completion, "labels": labels, "length": len(labels)}
+        prompt = render_prompt(tokenizer, messages, row["tools"])
+        asked = _ids(tokenizer, prompt)
+        completion = _ids(tokenizer, round_trip.render_answer(messages, row["tools"], answer, prompt))
+        labels = [IGNORED] * len(asked) + completion
+        return {"input_ids": asked + completion, "labels": labels, "length": len(labels)}
 
     return _tokenize_file(path, tokenize, max_length)
 
@@ -66,13 +67,14 @@ def tokenize_preference_rows(
     round_trip = RoundTrip(tokenizer, tool_call_format)
 
     def tokenize(row: Row) -> dict[str, Any]:
-        prompt = _prompt_ids(tokenizer, row["messages"], row["tools"])
+        prompt = render_prompt(tokenizer, row["messages"], row["tools"])
+        asked = _ids(tokenizer, prompt)
         chosen, rejected = (
-            _ids(tokenizer, round_trip.render_answer(row["messages"], row["tools"], row[kind][0]))
+            _ids(tokenizer, round_trip.render_answer(row["messages"], row["tools"], row[kind][0], prompt))
             for kind in ("chosen", "rejected")
         )
-        length = len(prompt) + max(len(chosen), len(rejected))
-        return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected, "length": length}
+        length = len(asked) + max(len(chosen), len(rejected))
+        return {"prompt_ids": asked, "chosen_ids": chosen, "rejected_ids": rejected, "length": length}
 
     return _tokenize_file(path, tokenize, max_length)
 
@@ -124,10 +126,6 @@ def _read_row(line: str, where: str) -> Row:
     if not isinstance(row, dict):
         raise BadInput(f"{where}: a row is a JSON object, found {type(row).__name__}")
     return row
-
-
-def _prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Row], tools: str) -> list[int]:
-    return _ids(tokenizer, render_prompt(tokenizer, messages, tools))
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

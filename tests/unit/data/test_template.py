@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from data.template import EMPTY_THOUGHT, load_tokenizer, message_for_answer, render_completion, render_prompt
+from data.template import (
+    EMPTY_THOUGHT,
+    end_of_turn,
+    load_tokenizer,
+    message_for_answer,
+    render_completion,
+    render_prompt,
+    set_tools_rendering,
+)
 from jobs.doors import BadInput
 
 TokenizerOf = Callable[[str], PreTrainedTokenizerFast]
@@ -23,6 +31,7 @@ TOOLS = json.dumps(
     ]
 )
 OURS = "training/templates/smollm2.jinja"
+GEMMA = "training/templates/gemma3.jinja"
 CHATML_TEMPLATES = ["qwen3", "qwen3_training", "qwen3_instruct_2507", "qwen2_5", OURS]
 TEMPLATES = [*CHATML_TEMPLATES, "llama3_2"]
 HERMES = '<tool_call>\n{"name": "track", "arguments": {"number": "É 7"}}\n</tool_call><|im_end|>'
@@ -171,3 +180,85 @@ def test_a_tokenizer_takes_our_template_and_must_have_one(tokenizer_of: Tokenize
     assert load_tokenizer(tmp_path, tmp_path / "ours.jinja").chat_template == "ours"
     with pytest.raises(BadInput, match="no tokenizer can be loaded"):
         load_tokenizer(tmp_path / "nowhere", None)
+
+
+def fixed(tokenizer: PreTrainedTokenizerFast, rendering: Any) -> PreTrainedTokenizerFast:
+    tokenizer.chat_template = set_tools_rendering(str(tokenizer.chat_template), rendering)
+    return tokenizer
+
+
+@pytest.mark.parametrize("template", [OURS, GEMMA])
+def test_tools_are_printed_in_full_or_as_signatures(template: str, tokenizer_of: TokenizerOf) -> None:
+    schema = json.dumps(json.loads(TOOLS)[0]["parameters"])
+    as_it_is, full, compact = (
+        render_prompt(tokenizer, QUESTION, TOOLS)
+        for tokenizer in (
+            tokenizer_of(template),
+            fixed(tokenizer_of(template), "full"),
+            fixed(tokenizer_of(template), "compact"),
+        )
+    )
+    assert as_it_is == full
+    assert schema in full
+    assert schema not in compact
+    assert "\ntrack(number?: string): Track a parcel.\n" in compact
+    assert "\ntrack(" not in full
+
+
+def test_the_rendering_travels_with_the_saved_tokenizer(tokenizer_of: TokenizerOf, tmp_path: Path) -> None:
+    tokenizer_of("qwen3").save_pretrained(tmp_path / "base")
+    template = Path(__file__).parents[3] / OURS
+    trained = load_tokenizer(tmp_path / "base", template, "compact")
+    trained.save_pretrained(tmp_path / "trained")
+    served = load_tokenizer(tmp_path / "trained", None)
+    assert render_prompt(served, QUESTION, TOOLS) == render_prompt(trained, QUESTION, TOOLS)
+    again = load_tokenizer(tmp_path / "trained", None, "full")
+    assert str(again.chat_template).count("set tools_rendering") == 1
+    assert render_prompt(again, QUESTION, TOOLS) != render_prompt(trained, QUESTION, TOOLS)
+
+
+def test_a_template_without_the_choice_prints_in_full_and_refuses_compact(tokenizer_of: TokenizerOf) -> None:
+    stock = str(tokenizer_of("qwen3").chat_template)
+    assert set_tools_rendering(stock, "full") == stock
+    with pytest.raises(BadInput, match="name one of training/templates as chat_template"):
+        set_tools_rendering(stock, "compact")
+
+
+ENDINGS = [
+    ("qwen3", "<|im_end|>", "the tokenizer's own"),
+    ("llama3_2", "<|eot_id|>", "the tokenizer's own, after a header"),
+    ("gemma3", "<end_of_turn>", "not the tokenizer's eos, and a newline behind it"),
+    (GEMMA, "<end_of_turn>", "ours as Google's"),
+    ("phi3", "<|end|>", "the text's end is written behind the turn's"),
+]
+
+
+@pytest.mark.parametrize(("template", "marker", "why"), ENDINGS, ids=[row[2] for row in ENDINGS])
+def test_a_turn_ends_with_the_templates_marker(
+    template: str, marker: str, why: str, tokenizer_of: TokenizerOf
+) -> None:
+    tokenizer = tokenizer_of(template)
+    if tokenizer.eos_token != marker:
+        added = {"eos_token": "<eos>", "additional_special_tokens": [marker]}
+        tokenizer.add_special_tokens(added)
+    assert end_of_turn(tokenizer) == marker
+    answer = {"role": "assistant", "content": "Here."}
+    assert render_completion(tokenizer, QUESTION, "[]", answer) == f"Here.{marker}"
+
+
+def test_a_template_that_fails_on_a_row_is_bad_input(tokenizer_of: TokenizerOf) -> None:
+    tokenizer = tokenizer_of("qwen3")
+    tokenizer.chat_template = "{{ messages | length + 'x' }}"
+    with pytest.raises(BadInput, match="refuses this conversation"):
+        render_prompt(tokenizer, QUESTION, "[]")
+
+
+def test_gemma_puts_system_and_tools_into_the_first_user_turn(tokenizer_of: TokenizerOf) -> None:
+    prompt = render_prompt(fixed(tokenizer_of(GEMMA), "compact"), [*HISTORY[:4], HISTORY[3]], TOOLS)
+    first, *turns = prompt.split("<start_of_turn>")[1:]
+    assert first.startswith("user\nBe brief.\n\nTools:\ntrack(")
+    assert first.endswith("Where is it?<end_of_turn>\n")
+    assert turns[0].startswith('model\n<tool_call>\n{"name": "track"')
+    result = '<tool_response>\n{"at": "Lyon"}\n</tool_response>'
+    assert turns[1:] == [f"user\n{result}\n{result}<end_of_turn>\n", "model\n"]
+    assert "system" not in prompt
