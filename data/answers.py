@@ -23,7 +23,9 @@ def read_chat(raw: Raw, tools: Toolset) -> Row:
     *before, last = _read_conversation(raw, "messages")
     if last["role"] != "assistant":
         raise RowError("messages", "do not end with an assistant message", "end with the answer to learn")
-    answer = _fit_answer(last, tools, f"messages[{len(raw['messages']) - 1}]")
+    given = raw["messages"]
+    place = f"messages[{len(given) - 1}]" if isinstance(given, list) else "messages"
+    answer = _fit_answer(last, tools, place)
     return _row(tools, (*before, answer), _expect(answer, raw))
 
 

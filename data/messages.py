@@ -22,7 +22,7 @@ CALL_SHAPE = 'write <TOOLCALL>[{"name": …, "arguments": {…}}]</TOOLCALL>'
 def read_messages(value: object, field: str = "messages") -> tuple[dict[str, Any], ...]:
     """Read a conversation. Raises RowError naming the message at fault."""
     if isinstance(value, str):
-        value = [{"role": "user", "content": value}]
+        value = _read_written(value) or [{"role": "user", "content": value}]
     if not isinstance(value, list) or not value:
         raise RowError(field, "is not a list of messages", "give [{role, content}, …]")
     parts = [part for index, one in enumerate(value) for part in expand_blocks(one, f"{field}[{index}]")]
@@ -48,6 +48,8 @@ def read_message(value: object, field: str) -> dict[str, Any]:
     content = _read_content(value.get("content"), f"{field}.content")
     if known == "assistant":
         return _read_assistant(content, value, field)
+    if known == "user" and not content.strip():
+        raise RowError(f"{field}.content", "is empty", "give what the user says, or leave the turn out")
     kept = {key: value[key] for key in ("name", "tool_call_id") if isinstance(value.get(key), str)}
     return {"role": known, "content": content, **(kept if known == "tool" else {})}
 
@@ -138,6 +140,18 @@ def _call_ids(given: Any, message: Mapping[str, Any]) -> list[str | None]:
         return [None] * len(found)
     ids = [call.get("id") for call in calls]
     return [one if isinstance(one, str) else None for one in ids]
+
+
+def _read_written(text: str) -> list[Any] | None:
+    """A conversation written as JSON in a string, as sets kept in Arrow have them; None for a text."""
+    if not text.lstrip().startswith("[{"):
+        return None
+    try:
+        found = read_json(text)
+    except ValueError:
+        return None
+    is_conversation = all(isinstance(one, Mapping) and "role" in one for one in found)
+    return found if is_conversation else None
 
 
 def _function(call: object) -> object:

@@ -27,7 +27,7 @@ def read_parameters(value: object, field: str) -> dict[str, Any]:
         return {"type": "object", "properties": {}}
     if isinstance(value, list):
         value = {"type": "object", "properties": _by_name(value, field)}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise RowError(field, "is not an object", "give a JSON Schema of type object")
     if _is_bare(value):
         required = value.get("required")
@@ -70,9 +70,9 @@ def normalise_schema(schema: Mapping[str, Any], field: str = "schema") -> dict[s
 
 
 def _read_below(key: str, value: Any, field: str) -> Any:
-    if key in BY_NAME and isinstance(value, Mapping):
+    if key in BY_NAME and isinstance(value, dict):
         return {name: _subschema(part, f"{field}.{name}") for name, part in value.items()}
-    if key in ALONE and isinstance(value, Mapping | str):
+    if key in ALONE and isinstance(value, dict | str):
         return _subschema(value, field)
     if (key in LISTED or key == "items") and isinstance(value, list):
         return [_subschema(part, f"{field}[{index}]") for index, part in enumerate(value)]
@@ -84,15 +84,15 @@ def _is_bare(value: Mapping[str, Any]) -> bool:
     if DEFINITIONS & value.keys():
         return False
     return all(
-        isinstance(part, Mapping) or (name == "required" and isinstance(part, list))
+        isinstance(part, dict) or (name == "required" and isinstance(part, list))
         for name, part in value.items()
-    ) and any(isinstance(part, Mapping) for part in value.values())
+    ) and any(isinstance(part, dict) for part in value.values())
 
 
 def _by_name(listed: list[Any], field: str) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for index, part in enumerate(listed):
-        if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
+        if not isinstance(part, dict) or not isinstance(part.get("name"), str):
             raise RowError(f"{field}[{index}]", "is not a parameter with a name", "give {name, type, …}")
         named[part["name"]] = {key: value for key, value in part.items() if key != "name"}
     return named
@@ -101,13 +101,13 @@ def _by_name(listed: list[Any], field: str) -> dict[str, Any]:
 def _read_properties(value: object, field: str) -> dict[str, Any]:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise RowError(field, "are not an object", "give the properties by name")
     return {name: _subschema(part, f"{field}.{name}") for name, part in value.items()}
 
 
 def _subschema(value: object, field: str) -> dict[str, Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return normalise_schema(value, field)
     if isinstance(value, str):
         # In the place of a schema, a type's name or else a description.
@@ -125,8 +125,8 @@ def _settle_required(schema: dict[str, Any], given: object) -> dict[str, Any]:
     properties = schema.get("properties")
     if properties is None:
         return schema
-    parts = given.items() if isinstance(given, Mapping) else ()
-    lifted = [name for name, part in parts if isinstance(part, Mapping) and _says_required(part)]
+    parts = given.items() if isinstance(given, dict) else ()
+    lifted = [name for name, part in parts if isinstance(part, dict) and _says_required(part)]
     required = schema.get("required", [])
     names = [*required, *(name for name in lifted if name not in required)]
     if names:
@@ -159,7 +159,7 @@ def _read_enum(value: object, field: str) -> dict[str, Any]:
 
 
 def _read_type(value: object, field: str) -> dict[str, Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         # A keyword's place taken by a schema: some rows nest `{"type": {"type": "string"}}`.
         return normalise_schema(value, field)
     if isinstance(value, list):

@@ -196,17 +196,23 @@ def _tools_of(raw: Raw) -> Toolset:
 
 
 def _identified(rows: list[Row], raw: Raw, default_source: str) -> list[Row]:
-    given = next((str(raw[key]) for key in ID_KEYS if raw.get(key) not in (None, "")), None)
+    given = _read_id(raw)
     source = raw.get("source")
     named = source if isinstance(source, str) and source else default_source
     check_text(named, "source")
     if given is None:
         return [replace(row, id=f"{row.purpose}-{row.fingerprint()[:16]}", source=named) for row in rows]
-    check_text(given, "id")
     ids = [given] if len(rows) == 1 else [f"{given}-{number}" for number in range(1, len(rows) + 1)]
     return [replace(row, id=one, source=named) for row, one in zip(rows, ids, strict=True)]
 
 
-def read_row(raw: object, default_source: str) -> Row:
-    """The single row of a line. Raises RowError."""
-    return read_rows(raw, default_source)[0]
+def _read_id(raw: Raw) -> str | None:
+    for key in ID_KEYS:
+        value = raw.get(key)
+        if value is None or value == "":
+            continue
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise RowError(key, "is neither a text nor a number", "name the row by a text")
+        check_text(str(value), key)
+        return str(value)
+    return None

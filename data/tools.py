@@ -70,9 +70,9 @@ def _toolset(tools: list[Tool], field: str) -> Toolset:
 def _read_tool(value: object, field: str) -> Tool:
     tool = _parse(value, field)
     for wrapper in ("function", "toolSpec"):
-        if isinstance(tool, Mapping) and tool.get(wrapper) is not None:
+        if isinstance(tool, dict) and tool.get(wrapper) is not None:
             tool = _parse(tool[wrapper], f"{field}.{wrapper}")
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict):
         raise RowError(field, "is not an object", "give {name, description, parameters}")
     name = tool.get("name")
     if not isinstance(name, str) or not name.strip():
@@ -82,7 +82,7 @@ def _read_tool(value: object, field: str) -> Tool:
         raise RowError(f"{field}.description", "is not a string", "describe the tool in a string")
     key = next((key for key in PARAMETER_KEYS if tool.get(key) is not None), PARAMETER_KEYS[0])
     parameters = _parse(tool.get(key), f"{field}.{key}")
-    if key == "inputSchema" and isinstance(parameters, Mapping) and parameters.keys() == {"json"}:
+    if key == "inputSchema" and isinstance(parameters, dict) and parameters.keys() == {"json"}:
         parameters = _parse(parameters["json"], f"{field}.{key}.json")
     return {
         "name": name,
@@ -94,6 +94,8 @@ def _read_tool(value: object, field: str) -> Tool:
 def _parse(value: object, field: str) -> Any:
     if not isinstance(value, str):
         return value
+    if not value.strip():
+        return None
     try:
         return read_json(value)
     except ValueError as error:
