@@ -1,6 +1,7 @@
 """Every published shape becomes a canonical row, or a rejection that names the field."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.readers import RowFile, read_line
 from data.rows import Expected, Purpose, Row, RowError, write_json
-from data.shapes import for_purpose, read_row
+from data.shapes import NO_ROWS, SHAPE_NAMES, for_purpose, read_rows
 from tests.unit.data.test_messages import JSON
 
 TOOL = {
@@ -39,6 +40,12 @@ MCQ = {
     "tools": [json.dumps(TOOL)],
 }
 LABELLED = {"id": "u1", "label": "call", "tools": [TOOL], "messages": [USER]}
+
+
+def read_row(raw: Any, source: str) -> Row:
+    """The only row of a line."""
+    (row,) = read_rows(raw, source)
+    return row
 
 
 def chat(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -134,7 +141,7 @@ def read_tools_again(row: Row) -> Any:
     return json.loads(read_row({"messages": [USER, ASKS], "tools": row.tools}, "").tools)
 
 
-PREFERENCES = [
+PREFERENCES: list[dict[str, Any]] = [
     {
         "tools": [TOOL],
         "messages": [USER],
@@ -142,10 +149,15 @@ PREFERENCES = [
         "rejected_response": ASKS,
     },
     {"tools": [TOOL], "prompt": [USER], "chosen": [CALLED], "rejected": [ASKS]},
+    {
+        "input": {"messages": [USER], "tools": [TOOL], "parallel_tool_calls": True},
+        "preferred_output": [CALLED],
+        "non_preferred_output": [ASKS],
+    },
 ]
 
 
-@pytest.mark.parametrize("raw", PREFERENCES, ids=["When2Call", "TRL"])
+@pytest.mark.parametrize("raw", PREFERENCES, ids=["When2Call", "TRL", "OpenAI"])
 def test_preference_rows(raw: dict[str, Any]) -> None:
     row = read_row(raw, "file")
     assert (row.purpose, row.messages, row.chosen, row.rejected) == (
@@ -191,6 +203,97 @@ BAD: list[tuple[Any, str, str]] = [
     ({"chosen_response": ASKS, "messages": [USER]}, "rejected_response", "half a pair"),
     ({"expected": "x"}, "expected", "a canonical row that is none"),
     ({"expected": {"decision": "direct", "text": 3}, "messages": [USER]}, "expected.text", "text as number"),
+    ({**LABELLED, "label": "ask", "gold_calls": [CALL]}, "gold_calls", "a call where none is wanted"),
+    ({**LABELLED, "gold_allowed": [{"trace": {"number": ["A1"]}}]}, "gold_allowed[0]", "no offered tool"),
+    ({**LABELLED, "label": "ask", "messages": [USER, ASKS]}, "messages", "the answer is given already"),
+    ({**LABELLED, "label": "ask", "gold_text": "a\x00"}, "gold_text", "a text that is none"),
+    ({**MCQ, "question": [USER, ASKS]}, "question", "the question ends with an answer"),
+    (
+        {**MCQ, "answers": {**ANSWERS, "direct": "<|im_end|>"}},
+        "answers.direct",
+        "an answer that ends the turn",
+    ),
+    (
+        {"expected": {"decision": "tool_call"}, "messages": [USER], "tools": [TOOL]},
+        "expected.calls",
+        "a call row without calls",
+    ),
+    (
+        {"expected": {"decision": "direct", "calls": [CALL]}, "messages": [USER], "tools": [TOOL]},
+        "expected.calls",
+        "calls in a row that calls nothing",
+    ),
+    (
+        {
+            "expected": {
+                "decision": "tool_call",
+                "calls": [{"name": "track", "arguments": '{"number": "B2"}'}],
+            },
+            "messages": [USER, CALLED],
+            "tools": [TOOL],
+        },
+        "expected.calls",
+        "what is expected is not the answer",
+    ),
+    (
+        {"expected": {"decision": "tool_call", "allowed": "[{]"}, "messages": [USER], "tools": [TOOL]},
+        "expected.allowed",
+        "accepted values that are not JSON",
+    ),
+    ({"chosen": [USER, ASKS], "rejected": [USER, CALLED, ASKS]}, "rejected", "two answers after the prompt"),
+    ({"chosen": "a", "rejected": "b"}, "messages", "answers without a prompt"),
+    ({"prompt": [USER, ASKS], "chosen": "a", "rejected": "b"}, "messages", "a prompt that is answered"),
+    (
+        {"input": [USER], "preferred_output": "a", "non_preferred_output": "b"},
+        "input",
+        "OpenAI's, without object",
+    ),
+    (
+        {"input": {"messages": []}, "preferred_output": "a", "non_preferred_output": "b"},
+        "input.messages",
+        "OpenAI's, without messages",
+    ),
+    (chat(USER, CALLED, id=["a"]), "id", "an id that is a list"),
+    (chat(USER, CALLED, id="a\x00"), "id", "an id that is no text"),
+    (chat(USER, CALLED, source="\ud800"), "source", "a source that is no text"),
+    ({"prompt": "Where?", "completion": []}, "completion", "no completion"),
+    ({"prompt": [USER], "completion": [{"role": "assistant"}]}, "completion[0]", "an empty completion"),
+    ({"completion": "x"}, "prompt", "a completion of nothing"),
+    ({"conversations": [{"from": "human", "value": "Hi"}]}, "conversations", "nobody answers"),
+    ({"conversations": [{"from": "narrator", "value": "x"}]}, "conversations[0].from", "an unknown speaker"),
+    ({"conversations": [{"from": "gpt", "value": "\x00"}]}, "conversations[0].content", "no text"),
+    ({"query": "Hi", "answers": "[{]"}, "answers", "calls that are not JSON"),
+    ({"query": [], "answers": []}, "query", "nobody asks"),
+    ({"query": "Hi", "answers": [CALL]}, "answers", "a call of no offered tool"),
+    ({"instruction": "Translate this.", "output": "Bonjour"}, "instruction", "a row of another set"),
+    ({"scenario": "TG", "query": "Hi", "answer": ["I would rather not."]}, "answer[0]", "no action"),
+    ({"function": [], "ground_truth": []}, "question", "BFCL's, without a question"),
+    ({"id": "simple_1", "question": "Hi", "function": []}, "ground_truth", "BFCL's questions alone"),
+    ({"id": "simple_1", "ground_truth": [{}]}, "row", "BFCL's answers alone"),
+    (
+        {"question": [[USER]], "function": [TOOL], "ground_truth": ["track(number='A1')"]},
+        "ground_truth",
+        "BFCL's answers as code",
+    ),
+    (
+        {"question": [[USER], [USER]], "function": [TOOL], "ground_truth": [{"track": {}}]},
+        "question",
+        "several turns",
+    ),
+    (
+        {"question": [[USER]], "involved_classes": ["Parcels"], "ground_truth": [["track()"]]},
+        "function",
+        "BFCL's multi-turn rows name classes",
+    ),
+    (
+        {"question": "user: Hi", "function": [TOOL], "time": "", "ground_truth": {"track": ["number"]}},
+        "ground_truth",
+        "ACEBench's rows that want no call",
+    ),
+    ({"turns": []}, "turns", "a dialog without turns"),
+    ({"turns": [{"query": [USER]}]}, "turns[0].type_of_output", "a turn that says not what it wants"),
+    ({"raw_output": "<tool_code>"}, "row", "what a model said"),
+    ({"raw": {"raw_output": "<tool_code>"}, "id": "a"}, "row", "what a model said, wrapped"),
 ]
 
 
@@ -226,7 +329,7 @@ def test_whatever_a_line_holds_it_is_a_row_or_a_named_rejection(
 ) -> None:
     line = json.dumps({**row, field: value}).encode()
     try:
-        read = read_line(line, RowFile(Path("f.jsonl"), "f.jsonl", None))
+        (read,) = read_line(line, RowFile(Path("f.jsonl"), "f.jsonl", None))
     except RowError as error:
         assert error.field
         assert error.mend
@@ -240,7 +343,7 @@ LINES: list[tuple[bytes, str, str]] = [
     (b"[" * 100_000, "line", "nested without end"),
     (b'{"messages": NaN}', "line", "NaN is no JSON"),
     (b'{"messages": ' + b"1" * 5000 + b"}", "line", "an endless number"),
-    (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "messages", "half a character"),
+    (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "messages[0].content", "half a character"),
 ]
 
 
@@ -251,7 +354,327 @@ def test_hostile_lines_are_rejections(line: bytes, field: str, why: str) -> None
     assert caught.value.field == field, why
 
 
-def test_what_utf8_cannot_hold_is_rejected() -> None:
-    line = json.dumps(chat({"role": "user", "content": "half \ud800"}, ASKS)).encode()
-    with pytest.raises(RowError, match="JSON in UTF-8"):
-        read_line(line, RowFile(Path("f.jsonl"), "f.jsonl", None))
+def test_nothing_that_json_cannot_hold_gets_through() -> None:
+    for value in (float("nan"), float("inf"), "\ud800"):
+        answer = {
+            "role": "assistant",
+            "tool_calls": [{"function": {"name": "track", "arguments": {"number": value}}}],
+        }
+        with pytest.raises(RowError):
+            read_rows(chat(USER, answer), "f")
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "field", ["tools", "messages", "expected", "gold_calls", "ground_truth", "conversations"]
+)
+def test_deep_nesting_is_a_named_rejection(field: str) -> None:
+    call = {"name": "track", "arguments": nested(100_000)}
+    parameters = {"name": "f", "parameters": nested(100_000)}
+    deep = {"tools": [parameters], "gold_calls": [call]}.get(field, nested(100_000))
+    with pytest.raises(RowError) as caught:
+        read_rows({**LABELLED, field: deep, **({} if field != "expected" else {"label": "call"})}, "f")
+    assert caught.value.mend
+
+
+CALL_TEXT = json.dumps([{"name": "track", "arguments": {"number": "A1"}}])
+CONVERSE = {
+    "schemaVersion": "bedrock-conversation-2024",
+    "system": [{"text": "Be brief."}],
+    "messages": [
+        {"role": "user", "content": [{"text": "Where is A1?"}]},
+        {
+            "role": "assistant",
+            "content": [{"toolUse": {"toolUseId": "t", "name": "track", "input": {"number": "A1"}}}],
+        },
+    ],
+    "toolConfig": {"tools": [{"toolSpec": {"name": "track", "inputSchema": {"json": TOOL["parameters"]}}}]},
+}
+BRIEF = {"role": "system", "content": "Be brief."}
+HAMMER = (
+    f"[BEGIN OF AVAILABLE TOOLS]\n{json.dumps([TOOL])}\n[END OF AVAILABLE TOOLS]\n"
+    "[BEGIN OF QUERY]\nWhere is A1?\n[END OF QUERY]"
+)
+CALLS = Expected("tool_call", (CALL,))
+DECLINES = Expected("cannot_answer")
+ACCEPTS = Expected("tool_call", allowed='[{"track": {"number": ["A1", "a1"]}}]')
+PUBLISHED: list[tuple[str, dict[str, Any], tuple[Any, ...], Expected, str]] = [
+    ("converse", CONVERSE, (BRIEF, USER, CALLED), CALLS, "Bedrock's fine-tuning format"),
+    (
+        "chat",
+        {
+            "functions": [TOOL],
+            "function_call": "auto",
+            "messages": [USER, {"role": "assistant", "content": None, "function_call": CALL}],
+        },
+        (USER, CALLED),
+        CALLS,
+        "OpenAI's older fields",
+    ),
+    (
+        "chat",
+        {"tools": json.dumps([TOOL]), "messages": json.dumps([USER, CALLED]), "tool_choice": "auto"},
+        (USER, CALLED),
+        CALLS,
+        "everything in JSON strings",
+    ),
+    (
+        "prompt_completion",
+        {"tools": [TOOL], "prompt": [BRIEF, USER], "completion": [CALLED]},
+        (BRIEF, USER, CALLED),
+        CALLS,
+        "TRL's prompt and completion",
+    ),
+    (
+        "prompt_completion",
+        {"prompt": "Where is A1?", "completion": "Which parcel do you mean?"},
+        (USER, ASKS),
+        Expected("request_for_info", text=ASKS["content"]),
+        "TRL's, as texts",
+    ),
+    (
+        "bfcl",
+        {
+            "id": "live_1",
+            "question": [[USER]],
+            "function": [TOOL],
+            "ground_truth": [{"track": {"number": ["A1", "a1"]}}],
+        },
+        (USER,),
+        ACCEPTS,
+        "BFCL with its possible answers",
+    ),
+    (
+        "bfcl",
+        {"id": "live_irrelevance_1", "question": [[USER]], "function": [TOOL]},
+        (USER,),
+        DECLINES,
+        "BFCL's irrelevance has no answers to merge",
+    ),
+    (
+        "bfcl",
+        {"question": "Where is A1?", "function": TOOL, "ground_truth": []},
+        (USER,),
+        DECLINES,
+        "an older BFCL row: a text, one function",
+    ),
+    (
+        "acebench",
+        {
+            "question": "user: Hi\nsystem: Yes?\nuser: Where is A1?\n",
+            "function": [{"name": "track", "arguments": TOOL["parameters"]}],
+            "time": "It is Monday.",
+            "ground_truth": {"track_1": {"number": "A1"}},
+        },
+        (
+            {"role": "system", "content": "It is Monday."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Yes?"},
+            USER,
+        ),
+        CALLS,
+        "ACEBench: a transcript, and a numbered call",
+    ),
+    (
+        "functionchat",
+        {
+            "input_messages": [USER],
+            "input_tools": [TOOL],
+            "type_of_output": "call",
+            "ground_truth": CALLED,
+            "acceptable_arguments": '{"number": "a1"}',
+        },
+        (USER,),
+        Expected("tool_call", (CALL,), '[{"track": {"number": ["A1", "a1"]}}]'),
+        "FunctionChat-Bench: the call, and another value for it",
+    ),
+    (
+        "functionchat",
+        {"input_messages": [USER], "type_of_output": "slot", "ground_truth": ASKS},
+        (USER,),
+        Expected("request_for_info", text=ASKS["content"]),
+        "FunctionChat-Bench: a question back",
+    ),
+    (
+        "queries",
+        {"query": "Where is A1?", "tools": json.dumps([TOOL]), "answers": CALL_TEXT},
+        (USER, CALLED),
+        CALLS,
+        "xLAM: JSON strings",
+    ),
+    (
+        "queries",
+        {
+            "query": [USER, {"role": "agent", "content": "Let me see.\nGenerate API Request:"}],
+            "tools": [TOOL],
+            "answers": [{"name": "track", "arguments": {"number": "A1"}}],
+        },
+        (USER, {**CALLED, "content": "Let me see."}),
+        Expected("tool_call", (CALL,), text="Let me see."),
+        "API-Bank: what the agent says comes before its call",
+    ),
+    (
+        "queries",
+        {"query": "Where is A1?", "tools": [TOOL], "answers": []},
+        (USER,),
+        DECLINES,
+        "no tool serves",
+    ),
+    (
+        "hammer",
+        {"instruction": HAMMER, "input": "", "output": f"```\n{CALL_TEXT}\n```"},
+        (USER, CALLED),
+        CALLS,
+        "Hammer: everything in one text",
+    ),
+    (
+        "hammer",
+        {"instruction": HAMMER, "output": "```\n[]\n```"},
+        (USER,),
+        DECLINES,
+        "Hammer: no tool serves",
+    ),
+    (
+        "rotbench",
+        {
+            "scenario": "TG",
+            "query": "Where is A1?",
+            "tools": [TOOL],
+            "answer": [
+                'Thought:\nAction: trace\nAction Input: {"number": "A1"}',
+                'Thought:\nAction: track\nAction Input: {"number": "A1"}',
+            ],
+        },
+        (USER, CALLED),
+        CALLS,
+        "RoTBench: the first of the right actions that the tools allow",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "raw", "messages", "expected", "why"), PUBLISHED)
+def test_rows_of_other_publications(
+    name: str, raw: dict[str, Any], messages: tuple[Any, ...], expected: Expected, why: str
+) -> None:
+    row = read_row(raw, "file")
+    assert (row.messages, row.expected) == (messages, expected), why
+    assert read_rows(raw, "file", name) == [row], "the shape may be named"
+    assert read_rows({"id": "irrelevance_w", "source": "s", "tags": [], "raw": raw}, "file") == [
+        replace(row, id="irrelevance_w", source="s")
+    ], "the row may be wrapped"
+    assert read_row(row.to_json(), "") == row, "a canonical row is read as itself"
+
+
+def test_every_answer_of_a_conversation_is_a_row() -> None:
+    turns = [
+        {"from": "human", "value": "Where is A1?"},
+        {"from": "gpt", "value": "Let me see."},
+        {"from": "function_call", "value": json.dumps({"name": "track", "arguments": {"number": "A1"}})},
+        {"from": "observation", "value": "Lyon"},
+        {"from": "gpt", "value": "It is in Lyon."},
+        {"from": "human", "value": "Thanks"},
+    ]
+    called, told = read_rows({"id": "c", "conversations": turns, "tools": json.dumps([TOOL])}, "f")
+    says_and_calls = {**CALLED, "content": "Let me see."}
+    assert (called.id, told.id) == ("c-1", "c-2")
+    assert called.messages == (USER, says_and_calls)
+    assert told.messages == (
+        USER,
+        says_and_calls,
+        {"role": "tool", "content": "Lyon"},
+        {"role": "assistant", "content": "It is in Lyon."},
+    )
+    nameless = read_rows({"conversations": turns, "tools": [TOOL]}, "f")
+    assert len({row.id for row in nameless}) == 2
+
+
+def test_every_turn_of_a_dialog_is_a_row() -> None:
+    dialog = {
+        "tools": [TOOL],
+        "turns": [
+            {"query": [USER], "ground_truth": ASKS, "type_of_output": "slot"},
+            {"query": [USER, ASKS, USER], "ground_truth": CALLED, "type_of_output": "call"},
+        ],
+    }
+    asks, call = read_rows(dialog, "f")
+    assert (asks.expected.decision, call.expected) == ("request_for_info", CALLS)
+    assert call.messages == (USER, ASKS, USER)
+
+
+def test_what_both_conversations_share_is_the_prompt() -> None:
+    row = read_row({"tools": [TOOL], "chosen": [BRIEF, USER, CALLED], "rejected": [BRIEF, USER, ASKS]}, "f")
+    assert (row.messages, row.chosen, row.rejected) == ((BRIEF, USER), (CALLED,), (ASKS,))
+
+
+def test_a_rejected_answer_may_be_as_wrong_as_it_likes() -> None:
+    invented = [{"name": "trace", "arguments": {"speed": "fast"}}]
+    row = read_row(
+        {
+            "tools": [TOOL],
+            "messages": [USER],
+            "chosen_response": CALLED,
+            "rejected_response": f"<TOOLCALL>{json.dumps(invented)}</TOOLCALL>",
+        },
+        "f",
+    )
+    assert row.rejected is not None
+    assert row.rejected[0]["tool_calls"][0]["function"]["name"] == "trace"
+
+
+def test_gold_calls_are_written_as_their_tool_declares_them() -> None:
+    tool = {
+        "name": "set",
+        "parameters": {"level": {"type": "int", "required": True}, "mode": {"enum": ["Eco"]}},
+    }
+    call = {"name": "set", "arguments": {"level": "5", "mode": "eco"}}
+    written = {"name": "set", "arguments": '{"level": 5, "mode": "Eco"}'}
+    answer = {"role": "assistant", "content": f"<TOOLCALL>{json.dumps([call])}</TOOLCALL>"}
+    row = read_row({"tools": [tool], "messages": [USER, answer]}, "f")
+    assert row.expected.calls == (written,)
+    assert row.messages[-1]["tool_calls"][0]["function"] == written
+
+
+@pytest.mark.parametrize("name", SHAPE_NAMES)
+def test_a_row_that_is_not_of_the_named_shape_says_what_it_lacks(name: str) -> None:
+    with pytest.raises(RowError, match=f"is not of the shape {name}") as caught:
+        read_rows({"text": "Hi"}, "f", name)
+    assert caught.value.mend.startswith("give ")
+
+
+def test_every_shape_is_tried_here() -> None:
+    tried = {name for name, *_ in PUBLISHED}
+    older = {
+        "canonical",
+        "when2call_preference",
+        "preference",
+        "openai_preference",
+        "multiple_choice",
+        "labelled",
+    }
+    assert tried | older | {"sharegpt", "functionchat_dialog"} == set(SHAPE_NAMES)
+    assert set(NO_ROWS) == {"raw_output", "ground_truth"}
+
+
+PUBLISHED_ROWS = st.sampled_from([raw for _, raw, *_ in PUBLISHED])
+
+
+@given(PUBLISHED_ROWS, st.data())
+def test_a_published_row_with_anything_in_a_field_is_rows_or_a_named_rejection(
+    raw: dict[str, Any], data: st.DataObject
+) -> None:
+    field = data.draw(st.sampled_from(sorted(raw)))
+    try:
+        rows = read_rows({**raw, field: data.draw(JSON)}, "f")
+    except RowError as error:
+        assert error.field
+        assert error.mend
+    else:
+        assert rows
+        for row in rows:
+            assert read_row(json.loads(write_json(row.to_json())), "") == row
