@@ -1,5 +1,6 @@
 """Sources: a path, S3 and the hub hold the same files, and each failure has a message of its own."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from huggingface_hub import constants
 from moto import mock_aws
 
@@ -42,6 +43,16 @@ def test_a_folder_is_told_apart_by_file_names(write_lines: WriteLines, tmp_path:
         "my_test_rows.jsonl": "test",
     }
     assert [file.purpose for file in source.of("sft")] == ["sft"]
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_compressed_files_are_told_by_the_same_names(
+    ending: str, write_lines: WriteLines, tmp_path: Path
+) -> None:
+    for name in ("train_sft.jsonl", "own.jsonl", "notes.jsonl", "test.txt"):
+        write_lines(f"set/{name}{ending}", [MCQ])
+    source = find_source(str(tmp_path / "set"), tmp_path)
+    assert {file.stem: file.purpose for file in source.files} == {"train_sft": "sft", "own": "test"}
 
 
 def test_a_lone_file_serves_what_it_is_named_for(write_lines: WriteLines, tmp_path: Path) -> None:
@@ -114,9 +125,82 @@ def test_denied_access_says_what_to_grant(monkeypatch: pytest.MonkeyPatch, tmp_p
     def refuse(*_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
-    monkeypatch.setattr("data.sources.boto3.client", refuse)
+    monkeypatch.setattr("data.objects.boto3.client", refuse)
     with pytest.raises(BadInput, match=r"access denied; grant this role s3:ListBucket"):
         find_source("s3://rows/set", tmp_path)
+
+
+REFUSALS = [
+    (ClientError({"Error": {"Code": "ExpiredToken"}}, "ListObjectsV2"), "credentials are not valid"),
+    (ClientError({"Error": {"Code": "SlowDown", "Message": "slower"}}, "ListObjectsV2"), "SlowDown: slower"),
+    (NoCredentialsError(), "no AWS credentials: set AWS_PROFILE"),
+    (EndpointConnectionError(endpoint_url="https://s3"), "S3 cannot be asked.*check the network"),
+]
+
+
+@pytest.mark.parametrize(("error", "said"), REFUSALS)
+def test_what_s3_refuses_says_what_to_do(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("data.objects.boto3.client", refuse)
+    with pytest.raises(BadInput, match=rf"s3://rows/set: .*{said}"):
+        find_source("s3://rows/set", tmp_path)
+
+
+def test_no_credentials_are_told_from_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(BadInput, match="no AWS credentials"):
+        find_source("s3://rows/set", tmp_path)
+
+
+@pytest.mark.parametrize("key", ["datasets/up/../../../train_sft.jsonl", "datasets/up/x/../../test.jsonl"])
+def test_a_key_never_leads_out_of_the_download_folder(key: str, bucket: str, tmp_path: Path) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=SFT)
+    with pytest.raises(BadInput, match=r"holds '\.\.'"):
+        find_source(f"s3://{bucket}/datasets/up/", tmp_path / "downloads")
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_compressed_objects_and_permissions_are_fetched(bucket: str, tmp_path: Path) -> None:
+    client = boto3.client("s3")
+    for name, content in {
+        "train_sft.jsonl.gz": gzip.compress(SFT),
+        "test.jsonl.zst": b"",
+        "allowed_overlap.txt": b"t1\n",
+        "model.bin": b"weights",
+    }.items():
+        client.put_object(Bucket=bucket, Key=f"datasets/packed/{name}", Body=content)
+    source = find_source(f"s3://{bucket}/datasets/packed", tmp_path)
+    assert {Path(file.shown).name: file.purpose for file in source.files} == {
+        "train_sft.jsonl.gz": "sft",
+        "test.jsonl.zst": "test",
+    }
+    assert source.allowed_overlap == ("t1",)
+    assert not list(tmp_path.rglob("model.bin"))
+    lone = find_source(f"s3://{bucket}/datasets/packed/train_sft.jsonl.gz", tmp_path)
+    assert [file.shown for file in lone.of("sft")] == [f"s3://{bucket}/datasets/packed/train_sft.jsonl.gz"]
+
+
+def test_two_keys_of_which_one_is_the_others_folder_are_refused(bucket: str, tmp_path: Path) -> None:
+    for key in ("test.jsonl", "test.jsonl/a_test.jsonl"):
+        boto3.client("s3").put_object(Bucket=bucket, Key=f"datasets/odd/{key}", Body=TEST)
+    with pytest.raises(BadInput, match="one key is the folder of another"):
+        find_source(f"s3://{bucket}/datasets/odd/", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Not A Bucket", "x"])
+def test_a_name_that_no_bucket_can_have_is_bad_input(name: str, bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"cannot be the name of a bucket|no bucket"):
+        find_source(f"s3://{name}/set", tmp_path)
 
 
 def test_s3_out_of_reach_is_bad_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -130,6 +214,7 @@ def test_s3_out_of_reach_is_bad_input(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 MODEL = {"model.safetensors": b"weights", "tokenizer.json": b"{}", "pytorch_model.bin": b"pickled"}
 REPOSITORIES = {
+    "datasets/org/packed": {"train_sft.jsonl.gz": gzip.compress(SFT), "allowed_overlap.txt": b"t1"},
     "datasets/nvidia/When2Call": WHEN2CALL,
     "datasets/org/gated": WHEN2CALL,
     "org/model": MODEL,
@@ -155,6 +240,12 @@ def test_a_hub_dataset_is_read_and_pinned(name: str, hub: str, tmp_path: Path) -
     assert sorted(str(file.purpose) for file in source.files) == PURPOSES
     assert source.of("sft")[0].path.read_bytes() == SFT
     assert not list((tmp_path / "cache").rglob("README.md")), "only rows are downloaded"
+
+
+def test_a_hub_dataset_may_be_compressed_and_may_allow_overlap(hub: str, tmp_path: Path) -> None:
+    source = find_source("org/packed", tmp_path)
+    assert [(file.stem, file.purpose) for file in source.files] == [("train_sft", "sft")]
+    assert source.allowed_overlap == ("t1",)
 
 
 @pytest.mark.parametrize(
