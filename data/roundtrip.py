@@ -70,15 +70,12 @@ class RoundTrip:
             except BadInput as error:
                 raise BadInput(f"{place}, row {row.id}: {error}") from error
 
-    def render_answer(
-        self, messages: Sequence[Message], tools: str, answer: Message, prompt: str | None = None
-    ) -> str:
+    def render_answer(self, messages: Sequence[Message], tools: str, answer: Message) -> str:
         """Render what the model must write in answer to `messages`, through its end of turn.
 
-        `prompt`: what `render_prompt` gives for them, where it is at hand. Raises BadInput where the calls
-        or the text of the answer do not parse back to what they were.
+        Raises BadInput where the calls or the text of the answer do not parse back to what they were.
         """
-        text = render_completion(self._tokenizer, messages, tools, answer, prompt)
+        text = render_completion(self._tokenizer, messages, tools, answer)
         for special in self._special:
             if any(special in written for written in _own_texts(answer)):
                 raise BadInput(

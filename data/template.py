@@ -95,17 +95,13 @@ def render_completion(
     messages: Sequence[Message],
     tools: str,
     assistant: Message,
-    prompt: str | None = None,
 ) -> str:
     """Render what the model must write after `render_prompt`, through the end-of-turn token.
-
-    `prompt`: what `render_prompt` gives for the same messages and tools, where it is at hand: rendering is
-    what takes time.
 
     It is the whole conversation less its prompt, so that no second description of the call format can drift
     from the template's. Raises BadInput with both texts where the whole does not begin with the prompt.
     """
-    prompt = prompt or render_prompt(tokenizer, messages, tools)
+    prompt = render_prompt(tokenizer, messages, tools)
     whole = _apply(tokenizer, [*messages, assistant], tools, add_generation_prompt=False)
     completion = _after(prompt, whole)
     if completion is None:
@@ -157,13 +153,26 @@ def _apply(
     *,
     add_generation_prompt: bool,
 ) -> str:
+    conversation = json.dumps([_for_template(message) for message in messages])
+    return _render(tokenizer, str(tokenizer.chat_template), conversation, tools, add_generation_prompt)
+
+
+# A row is rendered to be checked, to be measured and for each of its answers, one right after the other.
+@lru_cache(maxsize=8)
+def _render(
+    tokenizer: PreTrainedTokenizerBase,
+    chat_template: str,
+    conversation: str,
+    tools: str,
+    add_generation_prompt: bool,
+) -> str:
     functions = [{"type": "function", "function": tool} for tool in _decode(tools, "tools", list)]
-    conversation = [_for_template(message) for message in messages]
     try:
         text = tokenizer.apply_chat_template(
-            conversation,
+            json.loads(conversation),
             # An empty list makes Llama's template print its tool preamble over nothing; None does not.
             tools=functions or None,
+            chat_template=chat_template,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
             **TEMPLATE_SETTINGS,

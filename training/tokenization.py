@@ -47,11 +47,10 @@ def tokenize_sft_rows(
 
     def tokenize(row: Row) -> dict[str, Any]:
         *messages, answer = row["messages"]
-        prompt = render_prompt(tokenizer, messages, row["tools"])
-        asked = _ids(tokenizer, prompt)
-        completion = _ids(tokenizer, round_trip.render_answer(messages, row["tools"], answer, prompt))
-        labels = [IGNORED] * len(asked) + completion
-        return {"input_ids": asked + completion, "labels": labels, "length": len(labels)}
+        prompt = _ids(tokenizer, render_prompt(tokenizer, messages, row["tools"]))
+        completion = _ids(tokenizer, round_trip.render_answer(messages, row["tools"], answer))
+        labels = [IGNORED] * len(prompt) + completion
+        return {"input_ids": prompt + completion, "labels": labels, "length": len(labels)}
 
     return _tokenize_file(path, tokenize, max_length)
 
@@ -67,14 +66,13 @@ def tokenize_preference_rows(
     round_trip = RoundTrip(tokenizer, tool_call_format)
 
     def tokenize(row: Row) -> dict[str, Any]:
-        prompt = render_prompt(tokenizer, row["messages"], row["tools"])
-        asked = _ids(tokenizer, prompt)
+        prompt = _ids(tokenizer, render_prompt(tokenizer, row["messages"], row["tools"]))
         chosen, rejected = (
-            _ids(tokenizer, round_trip.render_answer(row["messages"], row["tools"], row[kind][0], prompt))
+            _ids(tokenizer, round_trip.render_answer(row["messages"], row["tools"], row[kind][0]))
             for kind in ("chosen", "rejected")
         )
-        length = len(asked) + max(len(chosen), len(rejected))
-        return {"prompt_ids": asked, "chosen_ids": chosen, "rejected_ids": rejected, "length": length}
+        length = len(prompt) + max(len(chosen), len(rejected))
+        return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected, "length": length}
 
     return _tokenize_file(path, tokenize, max_length)
 
