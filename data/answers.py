@@ -3,7 +3,7 @@
 Each reader takes a row and its tools, and checks the gold answer against them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +44,7 @@ def read_preference(raw: Raw, tools: Toolset) -> Row:
     if chosen == rejected:
         raise RowError(fields[1], "is the chosen answer", "give an answer that is worse")
     messages = _read_conversation({**raw, "messages": prompt}, "messages")
-    _check_open(messages, "messages")
+    check_open(messages, "messages")
     chosen = _fit_answer(chosen, tools, fields[0])
     row = _row(tools, messages, _expect(chosen, raw))
     return replace(row, chosen=(chosen,), rejected=(rejected,))
@@ -60,7 +60,7 @@ def read_multiple_choice(raw: Raw, tools: Toolset) -> Row:
     else:
         expected = Expected(decision, text=answers[decision])
     messages = read_messages(raw.get("question", raw.get("messages")), "question")
-    _check_open(messages, "question")
+    check_open(messages, "question")
     return replace(_row(tools, messages, expected), answers=answers)
 
 
@@ -68,7 +68,7 @@ def read_labelled_calls(raw: Raw, tools: Toolset) -> Row:
     """Rows with a `label` and gold calls, gold text or, as BFCL has it, the accepted values an argument."""
     decision = read_decision(raw["label"], "label")
     messages = _read_conversation(raw, "messages")
-    _check_open(messages, "messages")
+    check_open(messages, "messages")
     calls = _read_calls(raw.get("gold_calls"), tools, "gold_calls")
     allowed = raw.get("gold_allowed") or None
     if allowed is not None:
@@ -98,6 +98,14 @@ def read_canonical(raw: Raw, tools: Toolset) -> Row:
     return replace(_row(tools, messages, Expected(decision, calls, allowed, text)), answers=answers)
 
 
+def check_open(messages: Sequence[Mapping[str, Any]], field: str) -> None:
+    """Raise RowError unless a conversation ends with a turn that an answer can follow."""
+    if messages[-1]["role"] not in ("user", "tool"):
+        raise RowError(
+            field, f"end with a message of the {messages[-1]['role']}", "end with the turn to answer"
+        )
+
+
 def _row(tools: Toolset, messages: tuple[Message, ...], expected: Expected) -> Row:
     return Row("", "", tools.text, messages, expected)
 
@@ -108,13 +116,6 @@ def _read_conversation(raw: Raw, field: str) -> tuple[Message, ...]:
     if not system:
         return messages
     return read_message({"role": "system", "content": system}, "system"), *messages
-
-
-def _check_open(messages: tuple[Message, ...], field: str) -> None:
-    if messages[-1]["role"] not in ("user", "tool"):
-        raise RowError(
-            field, f"end with a message of the {messages[-1]['role']}", "end with the turn to answer"
-        )
 
 
 def _split_prompt(chosen: object, rejected: object) -> tuple[list[Any], list[Any], list[Any]]:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from data.messages import read_call
 from data.plain import Plain, Raw, placed, renamed
 from data.rows import RowError, read_json
+from data.tools import read_toolset
 
 SPEAKER = re.compile(r"^(user|system|assistant): ?", re.MULTILINE)
 # In ACEBench's transcripts the system is who speaks with the user.
@@ -18,7 +20,8 @@ OUTPUTS = {
     "relevance": "cannot_answer",
     "completion": "direct",
 }
-ACTION = re.compile(r"Action:\s*(?P<name>.+?)\s*\nAction Input:\s*(?P<arguments>\{.*\})\s*", re.DOTALL)
+# RoTBench's answers, after a thought.
+ACTION, INPUT = "Action:", "\nAction Input:"
 
 
 def read_bfcl(raw: Raw) -> list[Plain]:
@@ -62,7 +65,7 @@ def read_acebench(raw: Raw) -> list[Plain]:
         raise RowError(
             "ground_truth", "does not give arguments by function", "give {function: {argument: value}}"
         )
-    offered = {tool.get("name") for tool in functions if isinstance(tool, Mapping)}
+    offered = read_toolset(functions, "function").parameters
     plain = {
         "label": "tool_call",
         "tools": functions,
@@ -137,16 +140,22 @@ def _read_exchange(exchange: Raw, messages: object, tools: object, names: Mappin
         raise RowError(
             field, "is unknown or absent", f"give one of {', '.join(OUTPUTS)}, and an assistant message"
         )
-    calls = [call.get("function") for call in answer.get("tool_calls") or () if isinstance(call, Mapping)]
+    calls = _read_calls(answer.get("tool_calls"), names["gold_calls"])
     plain = {
         "label": decision,
         "tools": tools,
         "messages": messages,
         "gold_calls": calls,
-        "gold_allowed": _read_alternatives(calls, exchange.get("acceptable_arguments")),
+        "gold_allowed": _read_alternatives(calls, exchange.get("acceptable_arguments"), names["gold_calls"]),
         "gold_text": answer.get("content") or None,
     }
     return Plain("labelled", plain, renamed(names))
+
+
+def _read_calls(value: object, field: str) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise RowError(field, "is not a list", "give [{function: {name, arguments}}], or null")
+    return [call.get("function") if isinstance(call, Mapping) else call for call in value or ()]
 
 
 def _gold_names(inside: str) -> dict[str, str]:
@@ -163,22 +172,24 @@ def _turn_names(index: int) -> dict[str, str]:
     return {"messages": f"turns[{index}].query", **_gold_names(f"turns[{index}].")}
 
 
-def _read_alternatives(calls: list[Any], acceptable: object) -> list[Any] | None:
+def _read_alternatives(calls: list[Any], acceptable: object, field: str) -> list[Any] | None:
     """The values that are accepted beside a single call's own; a remark in words adds none."""
     if not isinstance(acceptable, str) or len(calls) != 1:
         return None
+    call = read_call(calls[0], field)
     try:
-        other, own = read_json(acceptable), read_json(calls[0]["arguments"])
-    except (ValueError, KeyError, TypeError):
+        other, own = read_json(acceptable), read_json(call["arguments"])
+    except ValueError:
         return None
     if not isinstance(other, Mapping) or not isinstance(own, Mapping):
         return None
     accepted = {key: [value, *([other[key]] if key in other else [])] for key, value in own.items()}
-    return [{calls[0]["name"]: accepted}]
+    return [{call["name"]: accepted}]
 
 
 def _read_action(answer: object, field: str) -> dict[str, Any]:
-    found = ACTION.search(answer) if isinstance(answer, str) else None
-    if found is None:
+    _, is_action, action = answer.partition(ACTION) if isinstance(answer, str) else ("", "", "")
+    name, is_called, arguments = action.partition(INPUT)
+    if not is_action or not is_called:
         raise RowError(field, "is not an action", "give 'Action: name\\nAction Input: {…}'")
-    return {"function": {"name": found["name"], "arguments": found["arguments"]}}
+    return {"function": {"name": name.strip(), "arguments": arguments.strip()}}

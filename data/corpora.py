@@ -20,6 +20,8 @@ SPEAKERS = {
 # API-Bank ends what the model is shown with this line.
 CUE = "Generate API Request:"
 FENCE = "```"
+# Each answer repeats all turns before it, so that a row's size grows with the square of their number.
+MAX_ANSWERS = 256
 
 
 def read_sharegpt(raw: Raw) -> list[Plain]:
@@ -36,6 +38,8 @@ def read_sharegpt(raw: Raw) -> list[Plain]:
             messages.append(message)
             places.append(place)
     answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    if len(answers) > MAX_ANSWERS:
+        raise RowError("conversations", f"hold more than {MAX_ANSWERS} answers", "split the conversation")
     if not answers:
         raise RowError("conversations", "hold no turn of the assistant", "give the answer to learn")
     shared = {key: raw[key] for key in ("tools", "system") if key in raw}

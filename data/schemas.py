@@ -127,8 +127,7 @@ def _settle_required(schema: dict[str, Any], given: object) -> dict[str, Any]:
         return schema
     parts = given.items() if isinstance(given, dict) else ()
     lifted = [name for name, part in parts if isinstance(part, dict) and _says_required(part)]
-    required = schema.get("required", [])
-    names = [*required, *(name for name in lifted if name not in required)]
+    names = list(dict.fromkeys([*schema.get("required", ()), *lifted]))
     if names:
         schema["required"] = names
     for name in names:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data.answers import read_canonical, read_chat, read_labelled_calls, read_multiple_choice, read_preference
+from data.answers import (
+    check_open,
+    read_canonical,
+    read_chat,
+    read_labelled_calls,
+    read_multiple_choice,
+    read_preference,
+)
 from data.benchmarks import (
     read_acebench,
     read_bfcl,
@@ -50,36 +57,36 @@ class Shape:
     alternatives: bool = False
 
 
-def shape(name: str, *keys: str, marks: tuple[str, ...] = (), **how: Any) -> Shape:
+def _shape(name: str, *keys: str, marks: tuple[str, ...] = (), **how: Any) -> Shape:
     """A shape that is told by the first of its keys, unless it has marks."""
     return Shape(name, marks or keys[:1], keys, **how)
 
 
 # The first shape that a row has a mark of is its own; `messages` comes late because most shapes have it.
 SHAPES = (
-    shape("canonical", "expected", "messages", read=read_canonical),
-    shape("when2call_preference", "chosen_response", "rejected_response", "messages", read=read_preference),
-    shape("preference", "chosen", "rejected", read=read_preference),
-    shape(
+    _shape("canonical", "expected", "messages", read=read_canonical),
+    _shape("when2call_preference", "chosen_response", "rejected_response", "messages", read=read_preference),
+    _shape("preference", "chosen", "rejected", read=read_preference),
+    _shape(
         "openai_preference",
         "preferred_output",
         "non_preferred_output",
         "input",
         rewrite=read_openai_preference,
     ),
-    shape("multiple_choice", "correct_answer", "answers", read=read_multiple_choice),
-    shape("labelled", "label", "messages", read=read_labelled_calls),
-    shape("converse", "messages", marks=("schemaVersion", "toolConfig"), read=read_chat),
-    shape("chat", "messages", read=read_chat),
-    shape("prompt_completion", "completion", "prompt", rewrite=read_prompt_completion),
-    shape("sharegpt", "conversations", rewrite=read_sharegpt),
-    shape("functionchat", "input_messages", "ground_truth", "type_of_output", rewrite=read_functionchat),
-    shape("functionchat_dialog", "turns", rewrite=read_functionchat_dialog),
-    shape("acebench", "time", "question", "function", rewrite=read_acebench),
-    shape("bfcl", "question", marks=("function", "involved_classes"), rewrite=read_bfcl),
-    shape("hammer", "instruction", "output", rewrite=read_hammer),
-    shape("rotbench", "scenario", "query", "answer", rewrite=read_rotbench, alternatives=True),
-    shape("queries", "query", "answers", rewrite=read_queries),
+    _shape("multiple_choice", "correct_answer", "answers", read=read_multiple_choice),
+    _shape("labelled", "label", "messages", read=read_labelled_calls),
+    _shape("converse", "messages", marks=("schemaVersion", "toolConfig"), read=read_chat),
+    _shape("chat", "messages", read=read_chat),
+    _shape("prompt_completion", "completion", "prompt", rewrite=read_prompt_completion),
+    _shape("sharegpt", "conversations", rewrite=read_sharegpt),
+    _shape("functionchat", "input_messages", "ground_truth", "type_of_output", rewrite=read_functionchat),
+    _shape("functionchat_dialog", "turns", rewrite=read_functionchat_dialog),
+    _shape("acebench", "time", "question", "function", rewrite=read_acebench),
+    _shape("bfcl", "question", marks=("function", "involved_classes"), rewrite=read_bfcl),
+    _shape("hammer", "instruction", "output", rewrite=read_hammer),
+    _shape("rotbench", "scenario", "query", "answer", rewrite=read_rotbench, alternatives=True),
+    _shape("queries", "query", "answers", rewrite=read_queries),
 )
 SHAPE_NAMES: tuple[str, ...] = tuple(one.name for one in SHAPES)
 BY_NAME: Mapping[str, Shape] = {one.name: one for one in SHAPES}
@@ -116,6 +123,7 @@ def for_purpose(row: Row, purpose: Purpose | None) -> Row:
     if purpose is None or row.purpose == purpose:
         return row
     if row.purpose == "sft" and purpose == "test":
+        check_open(row.messages[:-1], "messages")
         return replace(row, messages=row.messages[:-1])
     needed = {"sft": "an assistant message at the end", "preference": "chosen and rejected answers"}
     raise RowError(

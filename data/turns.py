@@ -1,5 +1,6 @@
 """The order of a conversation's turns: what chat templates render, and servers accept."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,14 +60,16 @@ def _sorted_results(results: list[Placed], asked: list[str | None]) -> list[Plac
         field = results[len(asked)][0]
         raise RowError(field, "is one result more than calls", "give one tool message a call")
     named = [message.get("tool_call_id") for _, message in results]
-    if None in named or None in asked or len(set(asked)) < len(asked):
+    position = {name: at for at, name in enumerate(asked)}
+    if None in named or None in position or len(position) < len(asked):
         return results
+    counts = Counter(named)
     for (field, _), name in zip(results, named, strict=True):
-        if name not in asked or named.count(name) > 1:
+        if name not in position or counts[name] > 1:
             raise RowError(
                 f"{field}.tool_call_id", "answers no call of the turn before", f"use one of {_shown(asked)}"
             )
-    return sorted(results, key=lambda one: asked.index(one[1].get("tool_call_id")))
+    return sorted(results, key=lambda one: position[one[1].get("tool_call_id")])
 
 
 def _shown(ids: list[str | None]) -> str:

@@ -34,6 +34,8 @@ TYPES = {
 # `List[int]`, `list(str)`, `Tuple[float, float]`, `typing.Optional[str]`.
 GENERIC = re.compile(r"(?:typing\.)?(\w+)\s*[\[(](.*)[\])]", re.DOTALL)
 OPENING, CLOSING = "[(", "])"
+# Brackets are read level by level, so a longer text, which names no type, would take long.
+MAX_CHARACTERS = 1000
 
 
 def schema_of_type(name: str) -> dict[str, Any]:
@@ -48,6 +50,8 @@ def schema_of_type(name: str) -> dict[str, Any]:
     known = TYPES.get(name.lower())
     if known is not None:
         return {"type": known}
+    if len(name) > MAX_CHARACTERS:
+        return {}
     alternatives = _split(name, "|")
     if len(alternatives) > 1:
         return _union(map(schema_of_type, alternatives))

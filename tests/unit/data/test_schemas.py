@@ -77,6 +77,7 @@ SCHEMAS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"properties": {"a": {"type": "string"}, "z": {}}, "required": ["a", "z"]},
         "a required name that nobody describes may be anything",
     ),
+    ({"type": "List[" * 400 + "int" + "]" * 400}, {}, "a text of brackets names no type"),
     ({"type": "string", "enum": []}, {"type": "string"}, "an empty enum says nothing"),
     ({"type": "string", "enum": None}, {"type": "string"}, "nor does null"),
     (

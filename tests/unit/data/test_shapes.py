@@ -1,6 +1,8 @@
 """Every published shape becomes a canonical row, or a rejection that names the field."""
 
+import contextlib
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,7 @@ def test_source_is_given_or_the_file() -> None:
     assert (read_row(MCQ, "f").source, read_row(chat(USER, ASKS), "f").source) == ("BFCL", "f")
 
 
+GPT = {"from": "gpt", "value": "Hello."}
 BAD: list[tuple[Any, str, str]] = [
     ([1], "row", "a list is no row"),
     ({"text": "x"}, "row", "no shape has these keys"),
@@ -260,6 +263,7 @@ BAD: list[tuple[Any, str, str]] = [
     ({"prompt": [USER], "completion": [{"role": "assistant"}]}, "completion[0]", "an empty completion"),
     ({"completion": "x"}, "prompt", "a completion of nothing"),
     ({"conversations": [{"from": "human", "value": "Hi"}]}, "conversations", "nobody answers"),
+    ({"conversations": [{"from": "human", "value": "Hi"}, GPT] * 300}, "conversations", "too many answers"),
     ({"conversations": [{"from": "narrator", "value": "x"}]}, "conversations[0].from", "an unknown speaker"),
     ({"conversations": [{"from": "gpt", "value": "\x00"}]}, "conversations[0].content", "no text"),
     ({"query": "Hi", "answers": "[{]"}, "answers", "calls that are not JSON"),
@@ -309,6 +313,8 @@ def test_bad_rows_name_their_field(raw: Any, field: str, why: str) -> None:
 def test_a_conversation_with_its_answer_serves_as_a_test_row() -> None:
     row = for_purpose(read_row(chat(USER, CALLED), "f"), "test")
     assert (row.purpose, row.messages, row.expected.calls) == ("test", (USER,), (CALL,))
+    with pytest.raises(RowError, match="end with a message of the assistant"):
+        for_purpose(read_row(chat(USER, ASKS, CALLED), "f"), "test")
 
 
 @pytest.mark.parametrize(
@@ -678,3 +684,32 @@ def test_a_published_row_with_anything_in_a_field_is_rows_or_a_named_rejection(
         assert rows
         for row in rows:
             assert read_row(json.loads(write_json(row.to_json())), "") == row
+
+
+HOSTILE: list[tuple[dict[str, Any], str]] = [
+    (
+        {"scenario": "TG", "query": "Hi", "answer": ["Action:" * 300_000]},
+        "an action that never comes to its input",
+    ),
+    (chat(USER, ASKS, tools=[{"name": "f", "parameters": {"a": {"type": "List[" * 400_000}}}]), "brackets"),
+    (
+        chat(
+            USER,
+            {"role": "assistant", "tool_calls": [{"id": str(n), "function": CALL} for n in range(20_000)]},
+            *({"role": "tool", "tool_call_id": str(n), "content": "x"} for n in range(20_000, 0, -1)),
+            ASKS,
+        ),
+        "results of many calls",
+    ),
+    (chat({"role": "user", "content": "<|" * 1_000_000}, ASKS), "markers that never end"),
+    (chat(USER, {"role": "assistant", "content": "<TOOLCALL>" * 200_000}), "calls that never come"),
+    (chat(USER, ASKS, tools="[" * 1_000_000), "brackets that never close"),
+]
+
+
+@pytest.mark.parametrize(("raw", "why"), HOSTILE, ids=[why for _, why in HOSTILE])
+def test_hostile_rows_take_no_longer_than_their_length(raw: dict[str, Any], why: str) -> None:
+    started = time.process_time()
+    with contextlib.suppress(RowError):
+        read_rows(raw, "f")
+    assert time.process_time() - started < 3, why
