@@ -16,6 +16,8 @@ _CHARACTER = re.compile(f"[{_CJK}]")
 # A word keeps its apostrophe, so that "that's" is one.
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:['’][^\W{_CJK}]+)*")
 _GAP = re.compile(r"[\W_]+")
+# Longer texts would make a full cache take more than some 30 MB.
+MAX_CACHED_CHARACTERS = 8000
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class RowKeys:
     punctuation. Calls count exactly: a sign or a capital may be all the difference. `question`: the user's
     turns as they are written; `normalised_question`: but for the same. `prompt`: tools and all turns before
     the answer. `answer`: the decision and its calls, not the wording of a text. `tool_set`: the schemas in
-    any order, None where no tool is offered. `words`: how many the user's turns have.
+    any order, None where no tool is offered.
     """
 
     content: bytes
@@ -35,28 +37,37 @@ class RowKeys:
     prompt: bytes
     answer: bytes
     tool_set: bytes | None
-    words: int
 
 
 def keys_of(row: Row) -> RowKeys:
     """Digest a row."""
     asked = user_turns(row)
     turns = [_turn(message) for message in row.messages]
-    tools = _normalised_tools(row.tools)
+    digest_tools = _cached_tools if len(row.tools) <= MAX_CACHED_CHARACTERS else _digest_tools
+    tools = digest_tools(row.tools)
     expected = row.expected
     answer = [expected.decision, expected.allowed or "", *_calls(expected.calls)]
     pair = [_turn(message) for message in (*(row.chosen or ()), *(row.rejected or ()))]
     answers = [normalise(text) for _, text in sorted((row.answers or {}).items())]
     return RowKeys(
         content=_digest(
-            [row.purpose, tools, *answer, normalise(expected.text or ""), *turns, "", *pair, "", *answers]
+            [
+                row.purpose,
+                tools.text,
+                *answer,
+                normalise(expected.text or ""),
+                *turns,
+                "",
+                *pair,
+                "",
+                *answers,
+            ]
         ),
         question=_digest(asked),
         normalised_question=_digest(map(normalise, asked)),
-        prompt=_digest([tools, *(turns[:-1] if row.purpose == "sft" else turns)]),
+        prompt=_digest([tools.text, *(turns[:-1] if row.purpose == "sft" else turns)]),
         answer=_digest(answer),
-        tool_set=_tool_set(row.tools),
-        words=sum(len(words_of(turn)) for turn in asked),
+        tool_set=tools.as_set,
     )
 
 
@@ -88,15 +99,20 @@ def is_character(word: str) -> bool:
     return _CHARACTER.match(word) is not None
 
 
-@lru_cache(maxsize=256)
-def _tool_set(tools: str) -> bytes | None:
+@dataclass(frozen=True)
+class _ToolKeys:
+    """Of a row's tools: the digest of their normalised text, and that of their set."""
+
+    text: str
+    as_set: bytes | None
+
+
+def _digest_tools(tools: str) -> _ToolKeys:
     schemas = sorted(write_json(tool, sort_keys=True) for tool in json.loads(tools))
-    return _digest(schemas) if schemas else None
+    return _ToolKeys(_digest([normalise(tools)]).hex(), _digest(schemas) if schemas else None)
 
 
-@lru_cache(maxsize=256)
-def _normalised_tools(tools: str) -> str:
-    return normalise(tools)
+_cached_tools = lru_cache(maxsize=4096)(_digest_tools)
 
 
 def _turn(message: Message) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from data.fingerprints import RowKeys, keys_of
+from data.fingerprints import RowKeys, keys_of, user_turns, words_of
 from data.rows import Purpose, Row, RowError, read_json, write_json
 from data.sampling import allot, rank_of, stratum_of
 
@@ -244,7 +244,7 @@ class RowStore:
             "question": keys.question,
             "normalised_question": keys.normalised_question,
             "tool_set": keys.tool_set,
-            "words": keys.words,
+            "words": sum(len(words_of(turn)) for turn in user_turns(row)) if row.purpose == "test" else None,
         }
         inserted = self.index.execute(_INSERT, values)
         self._note_content(keys.content, int(inserted.lastrowid or 0))
