@@ -116,7 +116,7 @@ def plan_run(
     dataset = {split: _dataset_uri(split, name, layout, holds) for split, name in run.dataset.items()}
     staged_model = _model_uri(run.base_model, layout, holds)
     jobs = {step.key: _job(step, run, layout) for step in steps(run.variants)}
-    jobs["prepare"]["arguments"] = _prepare_arguments(run, dataset, from_hub=staged_model is None)
+    jobs["prepare"]["arguments"] = _prepare_arguments(run, dataset, jobs, staged_model)
     data_uri = jobs["prepare"]["model_uri"]
     return {
         "run_id": layout.run_id,
@@ -256,14 +256,26 @@ def _job(step: Step, run: RunInput, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _prepare_arguments(run: RunInput, dataset: Mapping[str, str], *, from_hub: bool) -> list[str]:
+def _prepare_arguments(
+    run: RunInput, dataset: Mapping[str, str], jobs: Mapping[str, Any], staged_model: str | None
+) -> list[str]:
+    """Return PrepareData's arguments; with model and recipes it refuses, before anything is trained, rows and
+    templates whose calls the served parser would not find.
+    """
     arguments = ["data.prepare"]
     for split in SPLITS:
         arguments += [f"--{split}", dataset[split]] if split in dataset else []
     for kind in ROW_KINDS:
         arguments += [f"--{kind}-rows", str(run.rows[kind])]
     arguments += ["--seed", str(run.seed)]
-    return [*arguments, "--base-model", run.base_model] if from_hub else arguments
+    # Predictions are made in the SFT recipe's format, whatever is trained.
+    stages = ["sft", "dpo"] if {"dpo", "sft_dpo"} & set(jobs) else ["sft"]
+    for stage in stages:
+        arguments += ["--recipe", f"training/recipes/{stage}/{run.recipe}.yaml"]
+    return [
+        *arguments,
+        *(["--tokenizer", staged_model] if staged_model else ["--base-model", run.base_model]),
+    ]
 
 
 def _scoring(variant: str, jobs: Mapping[str, Any], layout: Layout) -> dict[str, str]:

@@ -6,6 +6,7 @@ import doctest
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -188,7 +189,31 @@ def test_data_sets_become_arguments_of_prepare() -> None:
         "data.prepare",
         *("--train", "s3://b/datasets/rows/", "--preference", "org/n", "--test", "s3://xyz/y.jsonl"),
         *("--sft-rows", "30", "--preference-rows", "0", "--test-rows", "10", "--seed", "7"),
+        *(
+            "--recipe",
+            "training/recipes/sft/qwen3-1.7b-lora.yaml",
+            "--recipe",
+            "training/recipes/dpo/qwen3-1.7b-lora.yaml",
+        ),
+        *("--tokenizer", "s3://b/models/small/"),
     ]
+
+
+RECIPES_CHECKED = [
+    (["base", "sft"], ["sft"], "nothing is trained by DPO"),
+    (["base"], ["sft"], "predictions are rendered as the SFT recipe says"),
+    (["dpo"], ["sft", "dpo"], "DPO's own length and format hold for its rows"),
+    (["sft-dpo"], ["sft", "dpo"], "both stages are trained"),
+]
+
+
+@pytest.mark.parametrize(("variants", "stages", "reason"), RECIPES_CHECKED)
+def test_prepare_tries_the_rows_in_the_recipes_to_come(
+    variants: list[str], stages: list[str], reason: str
+) -> None:
+    arguments = _plan({"dataset": "rows", "variants": variants})["jobs"]["prepare"]["arguments"]
+    recipes = [after for name, after in pairwise(arguments) if name == "--recipe"]
+    assert recipes == [f"training/recipes/{stage}/qwen3-1.7b-lora.yaml" for stage in stages], reason
 
 
 VARIANT_STEPS = [
