@@ -76,8 +76,9 @@ class RoundTrip:
         Raises BadInput where the calls or the text of the answer do not parse back to what they were.
         """
         text = render_completion(self._tokenizer, messages, tools, answer)
+        own_texts = list(_own_texts(answer))
         for special in self._special:
-            if any(special in written for written in _own_texts(answer)):
+            if any(special in written for written in own_texts):
                 raise BadInput(
                     f"the answer holds {special!r} as text, which the tokenizer reads as its marker; "
                     f"take it out of the answer\n{self._both(answer, text)}"

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
+from data.rows import Expected, Row
 from data.template import load_tokenizer, render_completion, render_prompt
+from data.tokens import load_rendering
 from jobs.doors import BadInput
 from tests.unit.training.conftest import TOOLS, ask, call, make_rows, say, write_rows
 from training.tokenization import IGNORED, tokenize_preference_rows, tokenize_sft_rows
@@ -56,6 +58,31 @@ def test_a_preference_row_shares_its_prompt(
     assert tokenizer.decode(tokens[0]["prompt_ids"]) == render_prompt(tokenizer, row["prompt"], TOOLS)
     assert tokenizer.decode(tokens[0]["chosen_ids"]).endswith("</tool_call><|im_end|>")
     assert tokenizer.decode(tokens[0]["rejected_ids"]) == "Which city do you mean?<|im_end|>"
+
+
+def test_the_report_measures_what_training_counts(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, sft_rows: Path, preference_rows: Path
+) -> None:
+    measure = load_rendering(tiny_model, None, []).measure
+    assert measure is not None
+    trained = [
+        *tokenize_sft_rows(sft_rows, tokenizer, None, None).dataset["length"],
+        *tokenize_preference_rows(preference_rows, tokenizer, None, None).dataset["length"],
+    ]
+    rows = [json.loads(line) for path in (sft_rows, preference_rows) for line in path.open(encoding="utf-8")]
+    canonical = [
+        Row(
+            id=row["id"],
+            source="",
+            tools=row["tools"],
+            messages=tuple(row["messages"]),
+            expected=Expected("direct"),
+            chosen=tuple(row.get("chosen", ())) or None,
+            rejected=tuple(row.get("rejected", ())) or None,
+        )
+        for row in rows
+    ]
+    assert [sum(measure.lengths(row)) for row in canonical] == trained
 
 
 def test_a_row_that_is_too_long_is_left_out_and_counted(
