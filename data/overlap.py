@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TextIO, get_args
 
 from data.fingerprints import is_character, user_turns, words_of
 from data.rows import Purpose
@@ -181,24 +182,31 @@ def find_overlap(
     name a test row for the first time. `show` is told the number of training rows compared.
     """
     overlap = Overlap(policy, allowed)
-    index = _QuestionIndex(store)
-    compared = 0
+    for table in _TABLES:
+        store.index.execute(f"CREATE TABLE {table}")
+    training = [purpose for purpose in TRAINING if store.count(purpose)]
     with written.open("w", encoding="utf-8") as lines:
-        for purpose in TRAINING:
-            for entry in store.entries(purpose):
-                matches = list(index.matches(entry)) if index.has_rows else []
-                for position, match in enumerate(matches):
-                    if overlap.note(match) or position < PAIRS_WRITTEN:
-                        lines.write(json.dumps(match.to_json(), ensure_ascii=False) + "\n")
-                if any(match.test.id not in overlap.allowed for match in matches):
-                    overlap.training_rows += 1
-                    if policy == "drop":
-                        store.drop(entry)
-                        overlap.dropped += 1
-                compared += 1
+        if training and store.count("test"):
+            index = _QuestionIndex(store)
+            entries = chain.from_iterable(map(store.entries, training))
+            for compared, entry in enumerate(entries, start=1):
+                if _settle(list(index.matches(entry)), overlap, lines):
+                    store.drop(entry)
                 show(compared)
     _count_tool_sets(store, overlap)
     return overlap
+
+
+def _settle(matches: Sequence[Match], overlap: Overlap, lines: TextIO) -> bool:
+    """Count and write what one training row overlaps with; returns whether the row is to be dropped."""
+    for position, match in enumerate(matches):
+        if overlap.note(match) or position < PAIRS_WRITTEN:
+            lines.write(json.dumps(match.to_json(), ensure_ascii=False) + "\n")
+    if all(match.test.id in overlap.allowed for match in matches):
+        return False
+    overlap.training_rows += 1
+    overlap.dropped += overlap.policy == "drop"
+    return overlap.policy == "drop"
 
 
 class _QuestionIndex:
@@ -207,12 +215,8 @@ class _QuestionIndex:
     def __init__(self, store: RowStore) -> None:
         self._store = store
         self._database = store.index
-        for table in _TABLES:
-            self._database.execute(f"CREATE TABLE {table}")
         self._grams = _MayHold()
-        self.has_rows = False
         for entry in store.entries("test"):
-            self.has_rows = True
             for gram in {key for key, _ in self._grams_of(entry)}:
                 self._database.execute("INSERT INTO grams VALUES (?, ?)", (gram, entry.seq))
                 self._grams.add(gram)

@@ -74,6 +74,14 @@ def test_a_data_set_is_prepared(examples: Path, tmp_path: Path) -> None:
     assert not any("answers" in row for row in rows_of(tmp_path / "out/suites/own.jsonl"))
 
 
+def test_progress_runs_to_its_end(
+    write_lines: WriteLines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(write_lines("test.jsonl", [MCQ])), "--out", str(tmp_path / "out")])
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("progress")]
+    assert said[-1].startswith("progress step=100 total=100 ")
+
+
 def test_what_was_prepared_can_be_prepared_again_to_the_same_hash(examples: Path, tmp_path: Path) -> None:
     arguments = ["--sft-rows", "40", "--preference-rows", "20", "--test-rows", "15", "--seed", "3"]
     first = prepare(read_request([str(examples), "--out", str(tmp_path / "a"), *arguments]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow
+import pyarrow  # type: ignore[import-untyped]
 import pytest
 
 from data.lines import read_lines
@@ -54,7 +54,7 @@ Reader = Callable[..., Read]
 @pytest.fixture
 def read(tmp_path: Path) -> Iterator[Reader]:
     """Read files, each for the purpose given."""
-    stores = []
+    stores: list[RowStore] = []
 
     def run(*paths: Path, purpose: Purpose | None = None, reading: Reading | None = None) -> Read:
         folder = tmp_path / f"store {len(stores)}"
@@ -121,8 +121,7 @@ def test_duplicates_within_a_purpose_are_dropped_and_counted_by_kind(
 def test_an_argument_that_differs_in_case_alone_is_no_duplicate(
     write_lines: WriteLines, read: Reader
 ) -> None:
-    function = CALLED["tool_calls"][0]["function"]
-    lower = {**CALLED, "tool_calls": [{"function": {**function, "arguments": '{"number": "a1"}'}}]}
+    lower = {**CALLED, "tool_calls": [{"function": {**CALL, "arguments": '{"number": "a1"}'}}]}
     found = read(write_lines("rows.jsonl", [chat(USER, CALLED), chat(USER, lower)]))
     assert (found.store.count("sft"), found.duplicates) == (2, {})
 
