@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -121,14 +121,13 @@ class DataHash:
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
 
-    def write(self, name: str, lines: Iterable[bytes], folder: Path) -> None:
-        """Write one file of lines, given without their ends."""
-        digest = hashlib.sha256()
+    @contextmanager
+    def open(self, name: str, folder: Path) -> Iterator["HashedLines"]:
+        """Write one file, line by line."""
         with (folder / name).open("wb") as file:
-            for line in lines:
-                _write_line(line, file)
-                digest.update(line + b"\n")
-        self._files[name] = digest.hexdigest()
+            lines = HashedLines(file)
+            yield lines
+        self._files[name] = lines.hexdigest()
 
     def hexdigest(self) -> str:
         """The hash of all files written."""
@@ -137,9 +136,22 @@ class DataHash:
         ).hexdigest()
 
 
-def _write_line(line: bytes, file: BinaryIO) -> None:
-    file.write(line)
-    file.write(b"\n")
+class HashedLines:
+    """A file of lines that is hashed as it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, line: bytes) -> None:
+        """Write a line, given without its end."""
+        ended = line + b"\n"
+        self._file.write(ended)
+        self._digest.update(ended)
+
+    def hexdigest(self) -> str:
+        """The hash of what was written."""
+        return self._digest.hexdigest()
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:

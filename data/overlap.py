@@ -288,7 +288,7 @@ def _count_tool_sets(store: RowStore, overlap: Overlap) -> None:
         "WHERE purpose != 'test' AND tool_set IS NOT NULL AND seq NOT IN dropped"
     )
     found = store.index.execute(
-        "SELECT seq FROM rows WHERE purpose = 'test' AND tool_set IN trained_tool_sets ORDER BY seq"
+        "SELECT seq FROM rows WHERE +purpose = 'test' AND tool_set IN trained_tool_sets ORDER BY seq"
     )
     for (seq,) in found.fetchall():
         entry = store.entry(seq)

@@ -112,7 +112,7 @@ def prepare(request: Request, roots: Sequence[Path] | None = None) -> Prepared:
             fetched = made.folder / BASE_MODEL
             revision = fetch_model(request.base_model, fetched) if request.base_model else None
             rendering = _load_rendering(request, fetched, made.work / "tokenizer")
-            data_hash, profiles = _write_splits(store, made, request, rendering)
+            data_hash, profiles = _write_splits(store, made, request, rendering, progress)
             rows = describe_rows(store, read, rejections)
         report = {
             "data_hash": data_hash,
@@ -263,17 +263,23 @@ def _tokenizer_folder(name: str | None, download_dir: Path) -> Path | None:
 
 
 def _write_splits(
-    store: RowStore, made: Draft, request: Request, rendering: "Rendering | None"
+    store: RowStore, made: Draft, request: Request, rendering: "Rendering | None", progress: Progress
 ) -> tuple[str, dict[str, dict[str, Any]]]:
     """Write the files of rows; returns the data hash and each file's profile."""
     data_hash = DataHash()
     profiles = {}
+    written, total = 0, max(sum(store.count(purpose) for purpose in PURPOSE_OF.values()), 1)
     for file in SPLITS:
         name = Path(file).stem
         profile = (
             SplitProfile(rendering.measure, rendering.max_length.get(name)) if rendering else SplitProfile()
         )
-        data_hash.write(file, _lines_of(file, store, request, profile, rendering), made.folder)
+        with data_hash.open(file, made.folder) as lines:
+            for line in _lines_of(file, store, request, profile, rendering):
+                lines.write(line)
+                written += 1
+                # The last step is the end of the preparation.
+                progress.show(COMPARED + (WRITTEN - COMPARED - 1) * written // total)
         profiles[name] = profile.to_json()
     return data_hash.hexdigest(), profiles
 

@@ -17,7 +17,7 @@ from data.rows import Purpose, Row, RowError, read_json, write_json
 from data.sampling import allot, rank_of, stratum_of
 
 DuplicateKind = Literal["exact", "normalised"]
-CACHE_KIB = 65536
+CACHE_KIB = 16384
 # Sources are named by the rows, which could name one each.
 MAX_SOURCES = 1000
 OTHER_SOURCES = "other sources"
@@ -131,7 +131,8 @@ class RowStore:
 
     def entries(self, purpose: Purpose) -> Iterator[StoredRow]:
         """The entries of a purpose's rows, in order."""
-        query = "SELECT * FROM kept WHERE purpose = ? ORDER BY seq"
+        # The plus keeps SQLite from finding rows by purpose and sorting them all in memory.
+        query = "SELECT * FROM kept WHERE +purpose = ? ORDER BY seq"
         return (self._entry(found) for found in self.index.execute(query, (purpose,)))
 
     def entry(self, seq: int) -> StoredRow:
@@ -164,7 +165,7 @@ class RowStore:
         sizes = Counter(stratum for (stratum,) in strata)
         shares = allot(sizes, cap)
         last = {name: self._rank_at(*given, name, share) for name, share in shares.items() if share}
-        query = "SELECT * FROM kept WHERE purpose = ? AND has_answers >= ? ORDER BY seq"
+        query = "SELECT * FROM kept WHERE +purpose = ? AND has_answers >= ? ORDER BY seq"
         for found in self.index.execute(query, given):
             stratum, rank = found[_STRATUM], found[_RANK]
             if shares[stratum] == sizes[stratum] or (stratum in last and rank <= last[stratum]):

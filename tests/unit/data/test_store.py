@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.overlap import find_overlap
 from data.rows import DECISIONS, Expected, Row, RowError
 from data.store import MAX_SOURCES, OTHER_SOURCES, Place, RowStore
 
@@ -87,3 +88,19 @@ def test_a_joined_row_keeps_its_place_and_its_neighbours(tmp_path: Path) -> None
         assert [(one.id, one.answers) for one in found] == [("a", answers), ("b", None)]
         assert [entry.id for entry in store.sample("test", 0, with_answers=True)] == ["a"]
         assert (store.merged, store.duplicates.total()) == (1, 0)
+
+
+def test_no_query_sorts_all_rows_in_memory(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with RowStore(tmp_path) as store:
+        for number in range(50):
+            store.add(row(f"{number}", question=f"Where is number {number}?"), Place("f", number + 1))
+        store.index.set_trace_callback(asked.append)
+        entries = list(store.entries("test"))
+        sampled = list(store.sample("test", 0, with_answers=True))
+        find_overlap(store, tmp_path / "overlap.jsonl", "refuse", (), lambda compared: None)
+        store.index.set_trace_callback(None)
+        queries = [text for text in asked if text.startswith("SELECT") and "ORDER BY" in text]
+        plans = [store.index.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in queries]
+    assert (len(entries), len(sampled), len(queries)) == (50, 0, 3)
+    assert not [step for plan in plans for step in plan if "TEMP B-TREE" in str(step)]
