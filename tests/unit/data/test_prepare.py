@@ -13,6 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from bench.prepare import measure_preparation
 from data.prepare import main, prepare
 from data.request import read_request
 from jobs.doors import BadInput
@@ -382,6 +383,15 @@ def test_a_model_in_s3_lends_its_tokenizer(
             )
     assert report_of(tmp_path / "out")["splits"]["own"]["lengths"]["unit"] == "tokens"
     assert files_in(tmp_path / "out") == WRITTEN
+
+
+def test_the_benchmarks_rows_are_all_different(tmp_path: Path) -> None:
+    measured = measure_preparation(tmp_path, 1_500_000)
+    report = report_of(tmp_path / "out")
+    assert measured.bytes >= 1_500_000
+    assert report["splits"]["train_sft"]["rows"] == measured.rows
+    assert min(measured.cpu_s, measured.wall_s, measured.mb_per_s) > 0
+    assert 20 < measured.peak_rss_mb < 500
 
 
 def test_real_rows_are_prepared(shared_data: Path, tmp_path: Path) -> None:
