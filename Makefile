@@ -25,7 +25,7 @@ test: check  ## run the test suite
 check: .venv/test  ## lint, types, import rules
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy app.py infra jobs data training evaluation lambdas tests
+	.venv/bin/mypy app.py infra jobs data training evaluation lambdas bench examples tests
 	.venv/bin/lint-imports
 
 synth: .venv/local  ## synthesize the stacks into cdk.out [STAGE=dev|prod]

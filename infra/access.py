@@ -39,7 +39,7 @@ class JobAccess:
 
 
 JOB_ACCESS = {
-    "prepare": JobAccess(reads=("datasets/", "wheels/"), writes=("runs/*/prepare/",)),
+    "prepare": JobAccess(reads=("datasets/", "models/", "wheels/"), writes=("runs/*/prepare/",)),
     "train": JobAccess(
         reads=("models/", "wheels/", "runs/*/prepare/"),
         writes=("runs/*/train/", "checkpoints/"),

@@ -123,7 +123,7 @@ OBJECTS = [
 # What each may read and write, by the beginning of the key; everything else is refused.
 TOUCHES = {
     "JobRolesPrepare": (
-        ["datasets/", "wheels/", "runs/r/prepare/", "mlflow/"],
+        ["datasets/", "models/", "wheels/", "runs/r/prepare/", "mlflow/"],
         ["runs/r/prepare/", "mlflow/"],
     ),
     "JobRolesTrain": (
