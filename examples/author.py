@@ -20,17 +20,17 @@ from examples.multiple_choice import compose_test
 ROWS = Path(__file__).parent / "rows"
 SOURCE = "toolwright-examples"
 # Which of a tool's written requests serve which rows.
-SFT_CALLS, PREFERENCE_CALLS = slice(0, -3), slice(-3, None)
-SFT_ASKS, PREFERENCE_ASKS = slice(0, 4), slice(4, None)
-# What the right answer is set against, in turn. A call is chosen over text no less often than text over a
-# call: where text wins more often, a small model learns to call no more.
+SFT_CALLS, PREFERENCE_CALLS = slice(0, 4), slice(-4, None)
+SFT_ASKS, PREFERENCE_ASKS = slice(0, 3), slice(3, None)
+# What the right answer is set against, in turn. Each decision is chosen as often as the others: a small model
+# leans to the one that wins more often, whatever is asked.
 CALL_FAULTS = (
     *("ask", "decline", "wrong_value", "decline", "ask", "direct", "ask", "decline", "wrong_tool", "ask"),
     *("decline", "ask", "missing_argument", "decline", "ask", "decline", "wrong_tool", "ask", "decline"),
     *("wrong_value", "ask", "decline", "missing_argument", "ask", "wrong_tool"),
 )
 ASK_FAULTS = ("right", "decline", "right", "right", "decline", "right", "decline", "right", "direct")
-DECLINE_FAULTS = ("right", "ask", "right", "right", "ask", "right", "ask", "right", "direct")
+DECLINE_FAULTS = ("right", "ask", "right", "ask", "right", "ask", "right", "ask", "direct")
 DIRECT_FAULTS = ("right", "decline", "ask")
 
 
@@ -95,11 +95,11 @@ def _preference_scenes(
     decline_faults, direct_faults = cycle(DECLINE_FAULTS), cycle(DIRECT_FAULTS)
     for number, tool in enumerate(tools):
         calls, asks = tool.calls[PREFERENCE_CALLS], tool.asks[PREFERENCE_ASKS]
-        for turn in range(5):
-            yield composer.call(tool, calls[turn % 3]), next(call_faults)
+        for wording in calls[: 2 + number % 2]:
+            yield composer.call(tool, wording), next(call_faults)
         for turn in range(2 + number % 2):
             yield composer.ask(tool, *asks[turn % len(asks)]), next(ask_faults)
-        for wording in calls[2 - number % 2 :]:
+        for wording in calls[3 - number % 2 :]:
             yield composer.withhold(tool, wording), next(decline_faults)
     for request in catalogue.out_of_scope["preference"]:
         yield composer.out_of_scope(request), next(decline_faults)

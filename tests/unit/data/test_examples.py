@@ -206,7 +206,7 @@ def test_some_calls_leave_an_optional_parameter_out_and_some_give_it() -> None:
         for name, part in CATALOGUE.tools[call["name"]].parameters.items()
         if part.optional
     )
-    assert min(given_or_not[True], given_or_not[False]) >= 15
+    assert min(given_or_not[True], given_or_not[False]) >= 12
 
 
 def test_ask_rows_of_training_ask_for_what_the_user_left_out() -> None:
@@ -257,15 +257,13 @@ def test_preference_pairs_cover_every_confusion() -> None:
         "direct": {"call", "ask", "decline"},
     }
     assert {one: {kind for d, kind in kinds if d == one} for one in expected} == expected
-    assert min(kinds.values()) >= 8
+    assert min(kinds.values()) >= 5
 
 
-def test_preferring_teaches_no_fear_of_calling() -> None:
+def test_no_decision_is_preferred_to_the_others() -> None:
     rows = raw_rows("train_pref")
-    assert mean(row["decision"] == "tool_call" for row in rows) >= 0.45
-    preferred = sum(row["decision"] == "tool_call" and row["rejected_kind"] in TEXT_DECISIONS for row in rows)
-    dispreferred = sum(row["decision"] != "tool_call" and row["rejected_kind"] == "call" for row in rows)
-    assert preferred >= dispreferred
+    for one in DECISIONS[:3]:
+        assert 0.27 < mean(row["decision"] == one for row in rows) < 0.36, one
 
 
 def test_a_rejected_answer_is_never_the_chosen_one() -> None:
