@@ -164,7 +164,7 @@ def _read_allowed(value: object, tools: Toolset) -> str | None:
         allowed = read_json(text)
     except ValueError as error:
         raise RowError(
-            "expected.allowed", f"is not JSON: {error}", "write a JSON list in a string"
+            "expected.allowed", "is not JSON", f"{error}: write a JSON list in a string"
         ) from error
     check_allowed(allowed, tools.parameters, "expected.allowed")
     return text
@@ -199,5 +199,5 @@ def _read_answers(value: object) -> dict[str, str]:
     try:
         read_json(answers["tool_call"])
     except ValueError as error:
-        raise RowError("answers.tool_call", f"is not JSON: {error}", "write {name, arguments}") from error
+        raise RowError("answers.tool_call", "is not JSON", f"{error}: write {{name, arguments}}") from error
     return answers

@@ -163,7 +163,7 @@ def _read_calls(value: object, field: str) -> list[dict[str, Any]]:
         try:
             value = read_json(text)
         except ValueError as error:
-            raise RowError(field, f"is not JSON: {error}", "give [{name, arguments}]") from error
+            raise RowError(field, "is not JSON", f"{error}: give [{{name, arguments}}]") from error
     listed = value if isinstance(value, list) else [value]
     return [{"function": call} for call in listed]
 

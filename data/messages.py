@@ -101,7 +101,7 @@ def read_call(value: object, field: str) -> dict[str, str]:
         try:
             arguments = read_json(arguments)
         except ValueError as error:
-            raise RowError(f"{field}.arguments", f"is not JSON: {error}", "give a JSON object") from error
+            raise RowError(f"{field}.arguments", "is not JSON", f"{error}: give a JSON object") from error
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, Mapping):
@@ -172,7 +172,7 @@ def _decode_block(text: str, start: int, field: str) -> tuple[Any, int]:
     try:
         found, end = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError) as error:
-        raise RowError(field, f"the block after {OPEN} is not JSON: {error}", CALL_SHAPE) from error
+        raise RowError(field, f"the block after {OPEN} is not JSON", f"{error}: {CALL_SHAPE}") from error
     while end < len(text) and text[end].isspace():
         end += 1
     if not text.startswith(CLOSE, end):

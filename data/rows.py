@@ -148,9 +148,14 @@ def write_json(value: object, *, sort_keys: bool = False) -> str:
 
 
 def read_json(text: str) -> Any:
-    """Parse JSON as the standard has it: `NaN` and `Infinity` are errors. Raises ValueError."""
+    """Parse JSON as the standard has it: `NaN` and `Infinity` are errors.
+
+    Raises ValueError, which places the fault by its character alone: the line is the file's to count.
+    """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at character {error.pos + 1}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

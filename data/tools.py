@@ -99,4 +99,4 @@ def _parse(value: object, field: str) -> Any:
     try:
         return read_json(value)
     except ValueError as error:
-        raise RowError(field, f"is not JSON: {error}", "write it as JSON, with double quotes") from error
+        raise RowError(field, "is not JSON", f"{error}: write it as JSON, with double quotes") from error

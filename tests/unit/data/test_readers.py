@@ -187,6 +187,22 @@ def test_more_than_the_share_of_bad_rows_stops_the_run(
         found.rejections.check(found.rows, share)
 
 
+def test_faults_of_json_are_counted_as_one_reason_and_placed_by_character(
+    write_lines: WriteLines, read: Reader
+) -> None:
+    calls = [{"name": "track", "arguments": '{"number": ' + " " * spaces} for spaces in range(3)]
+    broken = [chat(USER, {"role": "assistant", "tool_calls": [{"function": call}]}) for call in calls]
+    found = read(write_lines("train_sft.jsonl", [*broken, '{"a":', '{"a": ']))
+    assert [(one["reason"], one["rows"]) for one in found.rejections.describe()] == [
+        ("is not JSON", 3),
+        ("is not JSON", 2),
+    ]
+    assert [one["mend"].partition(":")[0] for one in found.rejected()[3:]] == [
+        "Expecting value at character 7",
+        "Expecting value at character 8",
+    ]
+
+
 def test_a_set_of_which_nothing_is_left_stops_whatever_the_share(
     write_lines: WriteLines, read: Reader
 ) -> None:
