@@ -238,6 +238,9 @@ def _compare(found: Found, store: RowStore, made: Draft, request: Request, progr
 
 def _load_rendering(request: Request, fetched: Path, download_dir: Path) -> "Rendering | None":
     """How the model sees rows, where its tokenizer is at hand; without one, characters are measured."""
+    for file in (*request.recipes, *([request.chat_template] if request.chat_template else [])):
+        if not file.is_file():
+            raise BadInput(f"{file}: there is no such file; mend --recipe or --chat-template")
     named = _tokenizer_folder(request.tokenizer, download_dir)
     staged = [named] if named else [fetched, channel("model")]
     model = next((path for path in staged if (path / "tokenizer_config.json").is_file()), None)
@@ -250,7 +253,9 @@ def _load_rendering(request: Request, fetched: Path, download_dir: Path) -> "Ren
     # Only now: transformers takes seconds to import, and most preparations measure characters.
     from data.tokens import load_rendering  # noqa: PLC0415
 
-    rendering = load_rendering(model, request.chat_template, request.recipes)
+    rendering = load_rendering(
+        model, request.chat_template, request.recipes, must_carry_tools=bool(request.tokenizer)
+    )
     if rendering.measure is None:
         print(f"lengths are in characters: the chat template of {model} leaves tools out", flush=True)
     return rendering

@@ -27,11 +27,16 @@ PROBE_TOOLS = write_json(
         }
     ]
 )
+PROBE_MESSAGES = [{"role": "user", "content": "?"}]
+HIDES_TOOLS = (
+    "the chat template leaves the tools out of the prompt, so no call can be learnt from it; name one of "
+    "training/templates as chat_template in the recipe, or by --chat-template"
+)
 
 
 def shows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the chat template puts the tools in the prompt, with the names of their parameters."""
-    prompt = render_prompt(tokenizer, [{"role": "user", "content": "?"}], PROBE_TOOLS)
+    prompt = render_prompt(tokenizer, PROBE_MESSAGES, PROBE_TOOLS)
     return PROBE_TOOL in prompt and PROBE_PARAMETER in prompt
 
 
@@ -45,12 +50,10 @@ class RoundTrip:
         end of turn is no token, so that the model could never be stopped there.
         """
         self._tokenizer = tokenizer
-        self.tool_call_format = find_call_format(tool_call_format, str(tokenizer.chat_template))
         if not shows_tools(tokenizer):
-            raise BadInput(
-                "the chat template leaves the tools out of the prompt, so no call can be learnt from it; "
-                "name one of training/templates as chat_template in the recipe"
-            )
+            prompt = render_prompt(tokenizer, PROBE_MESSAGES, PROBE_TOOLS)
+            raise BadInput(f"{HIDES_TOOLS}\n{_tools_and_prompt(PROBE_TOOLS, prompt)}")
+        self.tool_call_format = find_call_format(tool_call_format, str(tokenizer.chat_template))
         self._end = end_of_turn(tokenizer)
         self._special = _special_texts(tokenizer)
         if self._end not in {str(token) for token in tokenizer.added_tokens_decoder.values()}:
@@ -62,13 +65,16 @@ class RoundTrip:
     def check(self, row: Row, place: str) -> None:
         """Render and parse back every answer of a row that is learnt or expected, and earlier calls.
 
-        `place`: file and line, for the message. Raises BadInput with the row and both texts.
+        The prompt must name the row's tools, which a template may leave out of some conversations only, as of
+        those with a system message. `place`: file and line, for the message. Raises BadInput with the row and
+        both texts.
         """
-        for messages, answer in _answers_of(row):
-            try:
+        try:
+            self._check_prompt(row)
+            for messages, answer in _answers_of(row):
                 self.render_answer(messages, row.tools, answer)
-            except BadInput as error:
-                raise BadInput(f"{place}, row {row.id}: {error}") from error
+        except BadInput as error:
+            raise BadInput(f"{place}, row {row.id}: {error}") from error
 
     def render_answer(self, messages: Sequence[Message], tools: str, answer: Message) -> str:
         """Render what the model must write in answer to `messages`, through its end of turn.
@@ -95,6 +101,17 @@ class RoundTrip:
                 f"\n{self._both(answer, text)}"
             )
         return text
+
+    def _check_prompt(self, row: Row) -> None:
+        turns = row.messages[:-1] if row.purpose == "sft" else row.messages
+        prompt = render_prompt(self._tokenizer, turns, row.tools)
+        # A template may print a name as it is, or as JSON with or without escapes.
+        shown = (
+            name in prompt or any(_inside_json(name, way) in prompt for way in (True, False))
+            for name in row.tool_names
+        )
+        if not all(shown):
+            raise BadInput(f"{HIDES_TOOLS}\n{_tools_and_prompt(row.tools, prompt)}")
 
     def _survives(self, text: str, answer: Message, tools: str) -> bool:
         found = parse_completion(text, self.tool_call_format, tools=tools)
@@ -157,6 +174,14 @@ def _own_texts(answer: Message) -> Iterator[str]:
 
 def _as_json(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     return json.dumps(calls, sort_keys=True)
+
+
+def _inside_json(text: str, ensure_ascii: bool) -> str:
+    return json.dumps(text, ensure_ascii=ensure_ascii)[1:-1]
+
+
+def _tools_and_prompt(tools: str, prompt: str) -> str:
+    return f"tools: {_clip(tools)}\nrendered: {_clip(repr(prompt))}"
 
 
 def _clip(text: str) -> str:

@@ -32,19 +32,21 @@ class Rendering:
     round_trip: RoundTrip | None
 
 
-def load_rendering(model_dir: Path, chat_template: Path | None, recipes: Sequence[Path]) -> Rendering:
+def load_rendering(
+    model_dir: Path, chat_template: Path | None, recipes: Sequence[Path], *, must_carry_tools: bool = False
+) -> Rendering:
     """Load a model's tokenizer as the recipes would.
 
     `chat_template`: instead of the recipes' or the model's own. A recipe in a folder named sft or dpo gives
     that stage's `max_length`, any other gives both. Raises BadInput: an unreadable recipe or tokenizer, two
-    recipes that render differently; and where a recipe or a template is given, a template that cannot carry
-    tools.
+    recipes that render differently; and where a recipe or a template is given, or `must_carry_tools`, a
+    template that cannot carry tools.
     """
     formats = {recipe: read_format(read_recipe(recipe), recipe) for recipe in recipes}
     shared = _shared_format(formats)
     tokenizer = load_tokenizer(model_dir, chat_template or shared.chat_template, shared.tools_rendering)
     limits = {split: format.max_length for recipe, format in formats.items() for split in _splits_of(recipe)}
-    is_meant_for_training = bool(recipes or chat_template)
+    is_meant_for_training = bool(recipes or chat_template or must_carry_tools)
     if not is_meant_for_training and not shows_tools(tokenizer):
         return Rendering(None, limits, None)
     measure = Measure("tokens", lambda row: _lengths(tokenizer, row))

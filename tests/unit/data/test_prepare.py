@@ -163,16 +163,26 @@ def test_lengths_are_tokens_where_a_template_shows_the_tools(
     assert (lengths["unit"], lengths["measured_rows"]) == ("tokens", 9)
 
 
-def test_a_template_that_hides_the_tools_measures_characters(
+def test_a_named_model_whose_template_hides_the_tools_stops_the_run(
     examples: Path, tmp_path: Path, tokenizer_of: Callable[[str], Any]
 ) -> None:
     tokenizer = tokenizer_of("qwen3")
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     tokenizer.save_pretrained(tmp_path / "model")
-    prepare(
-        read_request([str(examples), "--out", str(tmp_path / "o"), "--tokenizer", str(tmp_path / "model")])
-    )
-    assert report_of(tmp_path / "o")["splits"]["own"]["lengths"]["unit"] == "characters"
+    options = ["--tokenizer", str(tmp_path / "model")]
+    with pytest.raises(BadInput, match=r"(?s)leaves the tools out.*tools: .*rendered: "):
+        prepare(read_request([str(examples), "--out", str(tmp_path / "o"), *options]))
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("option", ["--recipe", "--chat-template"])
+def test_an_absent_recipe_is_told_without_a_tokenizer_too(
+    option: str, examples: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=r"none\.yaml: there is no such file"):
+        prepare(
+            read_request([str(examples), "--out", str(tmp_path / "o"), option, str(tmp_path / "none.yaml")])
+        )
 
 
 NO_CALLS = [chat({"role": "user", "content": str(number)}, ASKS) for number in range(3)]

@@ -1,7 +1,9 @@
 """The round trip: what rows call comes back from every template, or the run stops with both texts."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from data.roundtrip import SHOWN_CHARACTERS, RoundTrip
+from data.roundtrip import PROBE_TOOL, SHOWN_CHARACTERS, RoundTrip
 from data.rows import Expected, Row, RowError, write_json
 from data.shapes import read_rows
 from data.template import set_tools_rendering
@@ -261,6 +263,35 @@ def test_a_template_that_cannot_serve_is_refused_before_any_row(
     with pytest.raises(BadInput) as caught:
         RoundTrip(tokenizer, format)
     assert said in str(caught.value)
+    assert "leaves the tools out" not in said or re.search(
+        f"tools: .*{PROBE_TOOL}.*\nrendered: ", str(caught.value)
+    )
+
+
+def test_a_template_that_hides_the_tools_of_some_conversations_is_refused(tokenizer_of: TokenizerOf) -> None:
+    tokenizer = tokenizer_of("qwen2_5")
+    only_without_system = LOSSY.replace("(tools or [])", "(tools if messages[0].role != 'system' else [])")
+    tokenizer.chat_template = only_without_system.replace("ARGUMENTS", "{{ c.function.arguments | tojson }}")
+    round_trip = RoundTrip(tokenizer)
+    round_trip.check(sft(say("Hi.")), "here")
+    system = {"role": "system", "content": "Be kind."}
+    row = replace(sft(say("Hi.")), messages=(system, QUESTION, say("Hi.")))
+    with pytest.raises(
+        BadInput, match=r'(?s)here, row r7: .*leaves the tools out.*tools: .*"f".*rendered: .*kind'
+    ):
+        round_trip.check(row, "here")
+
+
+@pytest.mark.parametrize("name", ['a"b', "wetter_abfrage_für_köln", "a\\b", "天气"])
+def test_a_name_may_be_escaped_in_the_prompt(name: str, tokenizer_of: TokenizerOf) -> None:
+    tokenizer = tokenizer_of("qwen2_5")
+    for dump in ("tojson", "tojson(ensure_ascii=true)"):
+        shown = LOSSY.replace("(tools or []) | tojson", f"(tools or []) | {dump}")
+        tokenizer.chat_template = shown.replace("ARGUMENTS", "{{ c.function.arguments | tojson }}")
+        tools = write_json(
+            [{"name": name, "description": "", "parameters": {"type": "object", "properties": {}}}]
+        )
+        RoundTrip(tokenizer).check(replace(sft(say("Hi.")), tools=tools), "here")
 
 
 def test_an_answer_that_is_not_ended_is_refused(tokenizer_of: TokenizerOf) -> None:
