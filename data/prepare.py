@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.charts import draw_report
 from data.hub import fetch_model
 from data.lines import COMPRESSED
 from data.objects import fetch_objects
@@ -30,12 +29,13 @@ from data.output import (
 from data.overlap import ALLOWED, OVERLAP, TRAINING, Overlap, find_overlap
 from data.readers import RowFile, read_files
 from data.rejections import Rejections
-from data.report import SplitProfile
+from data.report.charts import draw_report
+from data.report.profile import SplitProfile
+from data.report.warnings import list_warnings
 from data.request import Request, read_request
 from data.rows import PURPOSES, Purpose, write_json
 from data.sources import Source, find_source
 from data.store import RowStore
-from data.warnings import list_warnings
 from jobs.container import channel, read_environment
 from jobs.doors import BadInput, run_door
 from jobs.progress import Progress

@@ -8,7 +8,7 @@ from pathlib import Path
 from data.lines import COMPRESSED, MAX_LINE_BYTES, Line, read_lines
 from data.rejections import Rejections
 from data.rows import Purpose, Rejection, Row, RowError, read_json
-from data.shapes import for_purpose, read_rows
+from data.shapes.reading import for_purpose, read_rows
 from data.store import Place, RowStore
 
 SECONDS_BETWEEN_LINES = 5.0

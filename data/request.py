@@ -10,7 +10,7 @@ from data.overlap import ALLOWED, POLICIES, Policy
 from data.readers import Reading
 from data.rejections import MAX_REJECTED_SHARE
 from data.rows import Purpose
-from data.shapes import SHAPE_NAMES
+from data.shapes.reading import SHAPE_NAMES
 from jobs.container import model_dir
 from jobs.doors import BadInput, DoorParser
 

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from data.decisions import infer_decision
 from data.rows import Row
+from data.shapes.decisions import infer_decision
 
 
 def stratum_of(row: Row) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from data.recipe_format import RowFormat, read_format, read_recipe
-from data.report import Measure, answer_text
+from data.report.profile import Measure, answer_text
 from data.roundtrip import RoundTrip, shows_tools
 from data.rows import Row
 from data.template import load_tokenizer, render_completion, render_prompt

@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from data.messages import write_toolcalls
+from data.shapes.messages import write_toolcalls
 from examples.catalogue import Catalogue, Tool, load_catalogue
 from examples.composition import Composer, Scene
 from examples.multiple_choice import compose_test

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from data.messages import read_answer
+from data.shapes.messages import read_answer
 from examples.catalogue import Request, Tool, load_catalogue
 from tests.unit.data.conftest import REPOSITORY
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.arguments import check_allowed, fit_call
 from data.rows import RowError
-from data.values import Misfit, fit_value
+from data.shapes.arguments import check_allowed, fit_call
+from data.shapes.values import Misfit, fit_value
 from evaluation.toolcalls.schema import violation_of
 
 HORROR = {"type": "string", "enum": ["Horror", "Drama"]}

@@ -97,7 +97,7 @@ def test_a_line_of_100_mb_is_rejected_in_little_memory(write_lines: WriteLines, 
             file.write(b"a" * 10**6)
         file.write(b'"}\n' + json.dumps(asks(2)).encode() + b"\n")
     measure = (
-        "import resource, sys; from data.prepare import main; import data.charts;"
+        "import resource, sys; from data.prepare import main; import data.report.charts;"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; main(sys.argv[1:]);"
         "print('grown', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
 
-from data.charts import STYLE, compose_page, draw_report
+from data.report.charts import STYLE, compose_page, draw_report
 from data.rows import DECISIONS
 
 LONG = "a value costs $5 or $10 {and} does not satisfy the schema of the tool that it is given to " * 4

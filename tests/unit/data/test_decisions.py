@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.decisions import infer_decision, read_decision
 from data.rows import DECISIONS, RowError
+from data.shapes.decisions import infer_decision, read_decision
 from evaluation.toolcalls import DECISIONS as GRADED
 
 ANSWERS = [

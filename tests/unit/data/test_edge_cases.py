@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data.rows import RowError
-from data.shapes import read_rows
+from data.shapes.reading import read_rows
 
 ANOTHERS_NAME = "is another tool's name"
 WRONG_TYPE = "of another type than its tool declares"

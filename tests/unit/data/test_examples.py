@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.decisions import infer_decision
-from data.messages import read_answer
 from data.readers import RowFile, read_line
 from data.rows import Purpose
+from data.shapes.decisions import infer_decision
+from data.shapes.messages import read_answer
 from examples.author import compose_preference, compose_sft
 from examples.catalogue import Tool, placeholders
 from examples.multiple_choice import compose_test

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.messages import (
+from data.rows import RowError
+from data.shapes.messages import (
     calls_of,
     read_answer,
     read_call,
@@ -16,7 +17,6 @@ from data.messages import (
     split_toolcalls,
     write_toolcalls,
 )
-from data.rows import RowError
 
 # Any JSON that Python writes and the standard allows; text without what no text may hold, tags welcome.
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff") | st.sampled_from(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from data import report
-from data.languages import guess_language, script_of
-from data.report import BEYOND, Measure, SplitProfile, Tally
+from data.report import profile as report
+from data.report.languages import guess_language, script_of
+from data.report.profile import BEYOND, Measure, SplitProfile, Tally
+from data.report.warnings import list_warnings
 from data.rows import Expected, Row
-from data.warnings import list_warnings
 
 TOOLS = json.dumps([{"name": name, "description": "", "parameters": {}} for name in ("book", "cancel")])
 DECISION_ANSWERS = {"request_for_info": "Which one?", "cannot_answer": "I cannot.", "direct": "Paris."}
@@ -186,7 +186,7 @@ def test_languages_are_guessed_where_there_are_words_enough(text: str, language:
     assert guess_language(text) == language
 
 
-@pytest.mark.parametrize("module", ["data.languages", "data.report"])
+@pytest.mark.parametrize("module", ["data.report.languages", "data.report.profile"])
 def test_examples_hold(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))
     assert (result.failed, result.attempted > 0) == (0, True)

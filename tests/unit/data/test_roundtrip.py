@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from data.roundtrip import PROBE_TOOL, SHOWN_CHARACTERS, RoundTrip
 from data.rows import Expected, Row, RowError, write_json
-from data.shapes import read_rows
+from data.shapes.reading import read_rows
 from data.template import set_tools_rendering
 from evaluation.toolcalls import parse_completion
 from jobs.doors import BadInput

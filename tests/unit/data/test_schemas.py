@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.rows import RowError
-from data.schemas import normalise_schema
-from data.tools import read_tools, read_toolset
+from data.shapes.schemas import normalise_schema
+from data.shapes.tools import read_tools, read_toolset
 
 LIST_OR_OBJECT = [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data.readers import RowFile, read_line
 from data.rows import Expected, Purpose, Row, RowError, write_json
-from data.shapes import NO_ROWS, SHAPE_NAMES, for_purpose, read_rows
+from data.shapes.reading import NO_ROWS, SHAPE_NAMES, for_purpose, read_rows
 from tests.unit.data.test_messages import JSON
 
 TOOL = {

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from data.messages import read_call
-from data.plain import Plain, Raw, placed, renamed
 from data.rows import RowError, read_json
-from data.tools import read_toolset
+from data.shapes.messages import read_call
+from data.shapes.plain import Plain, Raw, placed, renamed
+from data.shapes.tools import read_toolset
 
 SPEAKER = re.compile(r"^(user|system|assistant): ?", re.MULTILINE)
 # In ACEBench's transcripts the system is who speaks with the user.

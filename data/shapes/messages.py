@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.blocks import expand_blocks
 from data.rows import RowError, read_json
-from data.texts import check_text, write_checked
-from data.turns import Placed, check_roles, order_results
+from data.shapes.blocks import expand_blocks
+from data.shapes.texts import check_text, write_checked
+from data.shapes.turns import Placed, check_roles, order_results
 
 OPEN, CLOSE = "<TOOLCALL>", "</TOOLCALL>"
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data.answers import (
+from data.rows import Purpose, Row, RowError
+from data.shapes.answers import (
     check_open,
     read_canonical,
     read_chat,
@@ -16,24 +17,23 @@ from data.answers import (
     read_multiple_choice,
     read_preference,
 )
-from data.benchmarks import (
+from data.shapes.benchmarks import (
     read_acebench,
     read_bfcl,
     read_functionchat,
     read_functionchat_dialog,
     read_rotbench,
 )
-from data.corpora import (
+from data.shapes.corpora import (
     read_hammer,
     read_openai_preference,
     read_prompt_completion,
     read_queries,
     read_sharegpt,
 )
-from data.plain import Plain, Raw
-from data.rows import Purpose, Row, RowError
-from data.texts import check_text
-from data.tools import Toolset, read_toolset
+from data.shapes.plain import Plain, Raw
+from data.shapes.texts import check_text
+from data.shapes.tools import Toolset, read_toolset
 
 ID_KEYS = ("id", "uuid")
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from data.panels import (
+from data.report.panels import (
     draw_decisions,
     draw_fates,
     draw_languages,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data.rows import RowError, write_json
-from data.values import Misfit, fit_property, fit_value
+from data.shapes.values import Misfit, fit_property, fit_value
 
 Parameters = Mapping[str, Any]
 

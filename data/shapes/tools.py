@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from data.rows import RowError, read_json
-from data.schemas import read_parameters
-from data.texts import write_checked
+from data.shapes.schemas import read_parameters
+from data.shapes.texts import write_checked
 
 Tool = dict[str, Any]
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from data.arguments import check_allowed, fit_call
-from data.decisions import infer_decision, read_decision
-from data.messages import calls_of, read_answer, read_call, read_message, read_messages
-from data.plain import Raw
 from data.rows import DECISIONS, Decision, Expected, Row, RowError, read_json, write_json
-from data.texts import check_text
-from data.tools import Toolset
+from data.shapes.arguments import check_allowed, fit_call
+from data.shapes.decisions import infer_decision, read_decision
+from data.shapes.messages import calls_of, read_answer, read_call, read_message, read_messages
+from data.shapes.plain import Raw
+from data.shapes.texts import check_text
+from data.shapes.tools import Toolset
 
 Message = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from data.plain import Plain, Raw, placed, renamed
 from data.rows import RowError, read_json
+from data.shapes.plain import Plain, Raw, placed, renamed
 
 SPEAKERS = {
     "system": "system",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from data.languages import guess_language, script_of
+from data.report.languages import guess_language, script_of
 from data.rows import DECISIONS, Row
 from data.sampling import stratum_of
 

@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from data.report.warnings import count_duplicates
 from data.rows import DECISIONS
-from data.warnings import count_duplicates
 
 DECISION_COLOURS = {
     "tool_call": "#3b6fb6",

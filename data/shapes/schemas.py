@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.rows import RowError
-from data.type_names import TYPES, schema_of_type
+from data.shapes.type_names import TYPES, schema_of_type
 
 # A schema stands behind these keywords, by name, alone or in a list.
 BY_NAME = frozenset(("$defs", "definitions", "patternProperties", "dependentSchemas"))

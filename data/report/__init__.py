@@ -1,0 +1,1 @@
+"""What the rows are, in numbers, in a picture, and in warnings."""
