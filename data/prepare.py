@@ -123,7 +123,11 @@ def prepare(request: Request, roots: Sequence[Path] | None = None) -> Prepared:
             "rejected": rejections.describe(),
             "overlap": overlap.to_json(),
             "splits": profiles,
-            "warnings": [*list_warnings(profiles, rows=rows, overlap=overlap.to_json()), *overlap.warnings()],
+            "warnings": [
+                *list_warnings(profiles, rows=rows, overlap=overlap.to_json()),
+                *overlap.warnings(),
+                *(warning for source in found.sources.values() for warning in source.warnings()),
+            ],
         }
         write_report(report, made.folder)
         draw_report(report, made.folder / PICTURE)

@@ -12,6 +12,7 @@ from typing import Any
 from data.hub import HUB_ID, fetch_dataset
 from data.lines import COMPRESSED
 from data.objects import fetch_objects
+from data.output import EVIDENCE
 from data.overlap import ALLOWED, read_allowed
 from data.readers import RowFile
 from data.rows import Purpose
@@ -34,13 +35,14 @@ class Source:
     """A source as it was found.
 
     `revision`: the hub commit or None. `files`: every file of rows in it. `allowed_overlap`: the test ids
-    that its `allowed_overlap.txt` names.
+    that its `allowed_overlap.txt` names. `unread`: files of lines whose name does not say what they are for.
     """
 
     uri: str
     revision: str | None
     files: tuple[RowFile, ...]
     allowed_overlap: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def of(self, purpose: Purpose | None) -> tuple[RowFile, ...]:
         """The files for a purpose; a lone file serves any. None gives all."""
@@ -49,6 +51,13 @@ class Source:
             for file in self.files
             if purpose is None or file.purpose in (None, purpose)
         )
+
+    def warnings(self) -> list[str]:
+        """Files that lie among the rows and are not read."""
+        if not self.unread:
+            return []
+        wanted = ", ".join(pattern for pattern, _ in PATTERNS[:3])
+        return [f"not read, since the name fits none of {wanted}: {', '.join(self.unread)}; rename or move"]
 
     def describe(self) -> dict[str, Any]:
         """What the report says of it."""
@@ -115,7 +124,12 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
         if not path.resolve().is_relative_to(within.resolve()):
             raise BadInput(f"{path}: is a link that leads out of {shown}; put the file itself there")
     ids = read_allowed(allowed) if allowed.is_file() else []
-    return Source(uri, revision, files, tuple(ids))
+    unread = tuple(
+        str(path.relative_to(folder))
+        for path, purpose in named.items()
+        if purpose is None and path.name.endswith(ENDINGS) and path.name not in EVIDENCE
+    )
+    return Source(uri, revision, files, tuple(ids), unread)
 
 
 def _purpose_of(name: str) -> Purpose | None:

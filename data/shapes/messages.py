@@ -96,14 +96,15 @@ def read_call(value: object, field: str) -> dict[str, str]:
     """Read `{name, arguments}`, with arguments as an object or a JSON string, into the canonical pair."""
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str) or not value["name"]:
         raise RowError(field, "is not a call with a name", "give {name, arguments}")
+    # Some servers write "" for a call without arguments.
     arguments = value.get("arguments")
+    if arguments in (None, ""):
+        arguments = {}
     if isinstance(arguments, str):
         try:
             arguments = read_json(arguments)
         except ValueError as error:
             raise RowError(f"{field}.arguments", "is not JSON", f"{error}: give a JSON object") from error
-    if arguments is None:
-        arguments = {}
     if not isinstance(arguments, Mapping):
         raise RowError(f"{field}.arguments", "is not an object", "give the arguments by name")
     check_text(value["name"], f"{field}.name")

@@ -193,6 +193,11 @@ def test_answers_are_messages_lists_of_one_or_texts() -> None:
         read_answer([answer, answer], "chosen")
 
 
+@pytest.mark.parametrize("written", ["", None, "{}", {}])
+def test_a_call_without_arguments_is_written_in_many_ways(written: object) -> None:
+    assert read_call({"name": "f", "arguments": written}, "c") == {"name": "f", "arguments": "{}"}
+
+
 def test_argument_text_keeps_letters_and_numbers_as_given() -> None:
     call = read_call({"name": "f", "arguments": {"city": "Zürich", "weight": 2.0, "count": 2}}, "c")
     assert call["arguments"] == '{"city": "Zürich", "weight": 2.0, "count": 2}'

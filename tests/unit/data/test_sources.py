@@ -55,6 +55,14 @@ def test_compressed_files_are_told_by_the_same_names(
     assert {file.stem: file.purpose for file in source.files} == {"train_sft": "sft", "own": "test"}
 
 
+def test_files_that_no_name_fits_are_told_of(write_lines: WriteLines, tmp_path: Path) -> None:
+    for name in ("train_sft.jsonl", "a/train.jsonl.gz", "rejected.jsonl", "notes.txt"):
+        write_lines(name, [1])
+    (warning,) = find_source(str(tmp_path), tmp_path).warnings()
+    assert "a/train.jsonl.gz; rename" in warning
+    assert "rejected" not in warning and "notes" not in warning
+
+
 def test_a_lone_file_serves_what_it_is_named_for(write_lines: WriteLines, tmp_path: Path) -> None:
     source = find_source(str(write_lines("rows.jsonl", [MCQ])), tmp_path)
     assert [source.of(purpose)[0].purpose for purpose in ("sft", "test", None)] == ["sft", "test", None]
