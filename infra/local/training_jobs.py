@@ -18,6 +18,7 @@ from typing import Any
 from infra.local.container import ContainerSpec, start_container, stop_container, write_input_config
 from infra.local.job_log import failure_reason, metric_patterns, read_metrics
 from infra.local.objects import ACCOUNT, NoSuchObjects, download_prefix, upload_directory
+from infra.local.slots import Slots
 
 FINISHED = frozenset({"Completed", "Failed", "Stopped"})
 _FAILURE_CHARACTERS = 1024
@@ -48,6 +49,11 @@ class TrainingJob:
         self.metrics: dict[str, float] = {}
         self.stop_requested = threading.Event()
         self.transitions: list[dict[str, Any]] = []
+
+    @property
+    def max_runtime_seconds(self) -> int:
+        """How long it may run before it is stopped."""
+        return int(self.request["StoppingCondition"]["MaxRuntimeInSeconds"])
 
     @property
     def output_uri(self) -> str:
@@ -111,7 +117,7 @@ class TrainingJobs:
         self.folder = folder
         self._scratch = scratch
         self._endpoint_url = endpoint_url
-        self._slots = threading.BoundedSemaphore(slots)
+        self._slots = Slots(slots)
         self._threads = threads
         self._grace_seconds = grace_seconds
         self._closing = threading.Event()
@@ -154,10 +160,9 @@ class TrainingJobs:
         ml = Path(tempfile.mkdtemp(prefix="ml-", dir=self._scratch))
         try:
             job.move_to("Pending", "Waiting for a free slot on this machine")
-            while not self._slots.acquire(timeout=0.2):
-                if job.stop_requested.is_set():
-                    job.end("Stopped", "Stopped", "Stopped before it started")
-                    return
+            if not self._slots.take(job.max_runtime_seconds, job.stop_requested):
+                job.end("Stopped", "Stopped", "Stopped before it started")
+                return
             try:
                 self._run(job, ml, folder)
             finally:
@@ -237,7 +242,7 @@ class TrainingJobs:
 
     def _watch(self, job: TrainingJob, spec: ContainerSpec, log_path: Path, log: Any) -> int | str:
         """Run the container; the exit code, or why it was stopped."""
-        limit = job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
+        limit = job.max_runtime_seconds
         patterns = metric_patterns(job.request["AlgorithmSpecification"])
         process = start_container(spec, log)
         started = time.monotonic()
