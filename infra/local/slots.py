@@ -8,7 +8,7 @@ import threading
 import time
 
 # Jobs of one Parallel state arrive within this time; who is a few milliseconds early must not matter.
-SETTLING_SECONDS = 0.3
+SETTLING_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
 
