@@ -20,7 +20,7 @@ mlflow: .venv/local  ## open the results of all local runs
 	@.venv/bin/python -m infra.local mlflow
 
 test: check  ## run the test suite
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: .venv/test  ## lint, types, import rules
 	.venv/bin/ruff check .
