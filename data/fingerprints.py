@@ -65,7 +65,7 @@ def keys_of(row: Row) -> RowKeys:
         ),
         question=_digest(asked),
         normalised_question=_digest(map(normalise, asked)),
-        prompt=_digest([tools.text, *(turns[:-1] if row.purpose == "sft" else turns)]),
+        prompt=_digest([tools.text, *turns[: len(row.prompt)]]),
         answer=_digest(answer),
         tool_set=tools.as_set,
     )

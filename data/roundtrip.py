@@ -103,8 +103,7 @@ class RoundTrip:
         return text
 
     def _check_prompt(self, row: Row) -> None:
-        turns = row.messages[:-1] if row.purpose == "sft" else row.messages
-        prompt = render_prompt(self._tokenizer, turns, row.tools)
+        prompt = render_prompt(self._tokenizer, row.prompt, row.tools)
         # A template may print a name as it is, or as JSON with or without escapes.
         shown = (
             name in prompt or any(_inside_json(name, way) in prompt for way in (True, False))

@@ -88,6 +88,11 @@ class Row:
         return "sft" if self.messages[-1]["role"] == "assistant" else "test"
 
     @property
+    def prompt(self) -> tuple[Message, ...]:
+        """The turns that the answer follows: all but the gold one of an SFT row."""
+        return self.messages[:-1] if self.purpose == "sft" else self.messages
+
+    @property
     def question(self) -> str:
         """The last user turn: what the model is asked."""
         turns = [message["content"] for message in self.messages if message["role"] == "user"]

@@ -83,9 +83,8 @@ def _round_trip(tokenizer: PreTrainedTokenizerBase, format: RowFormat, *, must_b
 
 def _lengths(tokenizer: PreTrainedTokenizerBase, row: Row) -> tuple[int, int]:
     """Tokens of the prompt and of the answer, as training counts them: of a pair, the longer answer."""
-    turns = row.messages[:-1] if row.purpose == "sft" else row.messages
-    prompt = render_prompt(tokenizer, turns, row.tools)
-    answers = [render_completion(tokenizer, turns, row.tools, answer) for answer in _answers_of(row)]
+    prompt = render_prompt(tokenizer, row.prompt, row.tools)
+    answers = [render_completion(tokenizer, row.prompt, row.tools, answer) for answer in _answers_of(row)]
     return _count(tokenizer, prompt), max(
         _count(tokenizer, answer) for answer in answers or [answer_text(row)]
     )

@@ -173,8 +173,7 @@ class SplitProfile:
 
 def measure_characters(row: Row) -> tuple[int, int]:
     """Lengths in characters: tools and turns, and the answer."""
-    turns = row.messages[:-1] if row.purpose == "sft" else row.messages
-    prompt = len(row.tools) + sum(len(json.dumps(turn, ensure_ascii=False)) for turn in turns)
+    prompt = len(row.tools) + sum(len(json.dumps(turn, ensure_ascii=False)) for turn in row.prompt)
     return prompt, len(answer_text(row))
 
 

@@ -37,7 +37,8 @@ def read_parameters(value: object, field: str) -> dict[str, Any]:
     schema = normalise_schema(value, field)
     if schema.get("type", "object") != "object":
         raise RowError(field, "is not a schema of type object", "give properties by name under type object")
-    return {**schema, "type": "object", "properties": schema.get("properties", {})}
+    properties = schema.get("properties", {})
+    return _settle_required({**schema, "type": "object", "properties": properties}, None)
 
 
 def normalise_schema(schema: Mapping[str, Any], field: str = "schema") -> dict[str, Any]:

@@ -29,6 +29,14 @@ def examples() -> Path:
 
 
 @pytest.fixture
+def outside_of_any_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing that a job would find: no tracking, no name, no model."""
+    for variable in ("MLFLOW_TRACKING_URI", "RUN_ID", "TRAINING_JOB_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SM_CHANNEL_MODEL", str(tmp_path / "no model"))
+
+
+@pytest.fixture
 def write_lines(tmp_path: Path) -> Callable[[str, Sequence[Any]], Path]:
     """Write a file of rows: objects as JSON, strings as they are."""
 

@@ -22,18 +22,13 @@ from tests.unit.data.conftest import REPOSITORY
 from tests.unit.data.test_readers import asks
 from tests.unit.data.test_shapes import ASKS, MCQ, USER, chat
 
+pytestmark = pytest.mark.usefixtures("outside_of_any_job")
+
 WriteLines = Callable[[str, Sequence[Any]], Path]
 
 ROWS = "".join(json.dumps(asks(number)) + "\n" for number in range(2000)).encode()
 PARQUET, UTF16 = b"PAR1" + bytes(64), '{"messages": []}\n'.encode("utf-16")
 ZSTD: bytes = pyarrow.compress(ROWS, codec="zstd", asbytes=True)
-
-
-@pytest.fixture(autouse=True)
-def outside_of_any_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in ("MLFLOW_TRACKING_URI", "RUN_ID", "TRAINING_JOB_NAME"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("SM_CHANNEL_MODEL", str(tmp_path / "no model"))
 
 
 def files_in(folder: Path) -> set[str]:

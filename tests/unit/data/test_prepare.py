@@ -21,6 +21,8 @@ from jobs.run import RunReference
 from tests.unit.data.conftest import REPOSITORY
 from tests.unit.data.test_shapes import ASKS, CALLED, MCQ, USER, chat
 
+pytestmark = pytest.mark.usefixtures("outside_of_any_job")
+
 WriteLines = Callable[[str, Sequence[Any]], Path]
 WRITTEN = {
     "train_sft.jsonl",
@@ -33,13 +35,6 @@ WRITTEN = {
     "report.png",
     "run.json",
 }
-
-
-@pytest.fixture(autouse=True)
-def outside_of_any_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in ("MLFLOW_TRACKING_URI", "RUN_ID", "TRAINING_JOB_NAME"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("SM_CHANNEL_MODEL", str(tmp_path / "no model"))
 
 
 def files_in(folder: Path) -> set[str]:

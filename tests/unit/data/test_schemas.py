@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.rows import RowError
@@ -267,6 +267,7 @@ SCHEMA_LIKE = st.recursive(
 )
 
 
+@example({"required": ["name that no property describes"]})
 @given(SCHEMA_LIKE)
 def test_whatever_parameters_are_they_are_a_schema_or_a_named_rejection(value: Any) -> None:
     try:
