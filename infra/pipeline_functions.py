@@ -70,6 +70,7 @@ class PipelineFunctions(Construct):
                 "lambdas/score_predictions.py",
                 "evaluation/__init__.py",
                 "evaluation/toolcalls/*.py",
+                "evaluation/toolcalls/formats/*.py",
             ),
             environment={},
             statements=[

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.toolcalls.call_objects import NotACall, call_of
+from evaluation.toolcalls.formats.call_objects import NotACall, call_of
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.json_values import JsonFault, decode_value
+from evaluation.toolcalls.formats.json_values import JsonFault, decode_value
 
 
 def parse_structured(message: str | Mapping[str, Any], lenient: bool) -> Completion:

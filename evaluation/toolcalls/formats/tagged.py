@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from evaluation.toolcalls.bare_json import parse_bare_json
-from evaluation.toolcalls.call_objects import NotACall, call_of
+from evaluation.toolcalls.formats.bare_json import parse_bare_json
+from evaluation.toolcalls.formats.call_objects import NotACall, call_of
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
-from evaluation.toolcalls.repair import repair_value_at
+from evaluation.toolcalls.formats.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
+from evaluation.toolcalls.formats.repair import repair_value_at
 
 # From a tag's JSON value to its calls. The list takes the repairs of a lenient parse; None means strict.
 ReadCalls = Callable[[Any, list[str] | None], list[Call]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evaluation.toolcalls.completion import Call
-from evaluation.toolcalls.json_values import JsonFault, decode_value
+from evaluation.toolcalls.formats.json_values import JsonFault, decode_value
 
 
 class NotACall(ValueError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evaluation.toolcalls.json_values import JsonFault, decode_value
+from evaluation.toolcalls.formats.json_values import JsonFault, decode_value
 
 _CLOSERS = {"{": "}", "[": "]"}
 _LITERALS = {"True": "true", "False": "false", "None": "null"}
