@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from evaluation.toolcalls.formats.bare_json import parse_bare_json
 from evaluation.toolcalls.completion import Completion
+from evaluation.toolcalls.formats.bare_json import parse_bare_json
 from evaluation.toolcalls.formats.structured import parse_structured
 from evaluation.toolcalls.formats.tagged import parse_hermes, parse_qwen3, parse_toolcall_tag
 

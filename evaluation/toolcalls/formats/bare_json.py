@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from evaluation.toolcalls.formats.call_objects import NotACall, call_of, is_call_object
 from evaluation.toolcalls.completion import Call, Completion, ParseError
+from evaluation.toolcalls.formats.call_objects import NotACall, call_of, is_call_object
 from evaluation.toolcalls.formats.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
 from evaluation.toolcalls.formats.repair import repair_value_at
 

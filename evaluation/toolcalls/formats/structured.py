@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.toolcalls.formats.call_objects import NotACall, call_of
 from evaluation.toolcalls.completion import Call, Completion, ParseError
+from evaluation.toolcalls.formats.call_objects import NotACall, call_of
 from evaluation.toolcalls.formats.json_values import JsonFault, decode_value
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.bare_json import parse_bare_json
 from evaluation.toolcalls.formats.call_objects import NotACall, call_of
-from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.json_values import MAX_FAULTS, JsonFault, decode_value_at, skip_blanks
 from evaluation.toolcalls.formats.repair import repair_value_at
 
