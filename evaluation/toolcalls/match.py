@@ -13,7 +13,11 @@ from evaluation.toolcalls.values import Rules, is_same_value
 
 
 class Fit(NamedTuple):
-    """How one predicted call fits one expected call; `wrong` holds a reason for each wrong value."""
+    """How one predicted call fits one expected call.
+
+    `right`: arguments with an accepted value, or written where they equal their default. `wrong`: a reason
+    for each wrong value.
+    """
 
     same_tool: bool
     right: int = 0
@@ -49,13 +53,19 @@ def fit_of(call: Call, gold: GoldCall, parameters: Parameters, rules: Rules) -> 
     wrong = {name: fault for name, fault in faults.items() if fault}
     absent = [name for name in gold.accepted if name not in call.arguments]
     surplus = [name for name in call.arguments if name not in gold.accepted]
+    extra = tuple(n for n in surplus if not _is_default(schemas.get(n), call.arguments[n], rules))
     return Fit(
         same_tool=True,
-        right=len(shared) - len(wrong),
+        right=len(call.arguments) - len(wrong) - len(extra),
         missing=tuple(name for name in absent if not _may_lack(gold, name, parameters, rules)),
-        extra=tuple(n for n in surplus if not _is_default(schemas.get(n), call.arguments[n], rules)),
+        extra=extra,
         wrong=wrong,
     )
+
+
+def needed_arguments(gold: GoldCall, parameters: Parameters, rules: Rules) -> int:
+    """How many arguments of an expected call may not be left out."""
+    return sum(not _may_lack(gold, name, parameters, rules) for name in gold.accepted)
 
 
 def _fault_of_value(value: Any, gold: GoldCall, name: str, schema: Any, rules: Rules) -> str | None:

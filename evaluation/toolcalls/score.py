@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from evaluation.toolcalls.assignment import best_assignment
 from evaluation.toolcalls.completion import Call, Completion
+from evaluation.toolcalls.counts import counts_of, shared_names, valid_calls
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED, decision_of
 from evaluation.toolcalls.gold import BadRow, Gold, Row, gold_of
 from evaluation.toolcalls.match import Fit, fit_of
-from evaluation.toolcalls.schema import fits_parameters
 from evaluation.toolcalls.values import DEFAULT_RULES, Rules
 
 __all__ = ["DECISIONS", "DEFAULT_WEIGHTS", "REASONS", "Score", "decision_reason", "score_completion"]
@@ -70,7 +69,7 @@ class Score(NamedTuple):
     `value`: in [0, 1], 1.0 exactly if correct; None if unscored, which is never counted as zero, and
     `error` then says why. `reason`: one of REASONS. `parts`: each in [0, 1] (decision, tool, order,
     arguments, values, schema; acc and acc_norm for multiple choice). `decision`: the one the model took, or
-    `malformed_call`.
+    `malformed_call`. `counts`: what `counts_of` counted, where calls were expected or made.
     """
 
     value: float | None
@@ -78,6 +77,7 @@ class Score(NamedTuple):
     parts: Mapping[str, float] = MappingProxyType({})
     decision: str | None = None
     error: str | None = None
+    counts: Mapping[str, int] = MappingProxyType({})
 
     @property
     def is_correct(self) -> bool:
@@ -92,15 +92,16 @@ def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT
     except BadRow as error:
         return Score(None, error=f"the row cannot be graded: {error}")
     decision = decision_of(completion)
+    if decision == "tool_call" and gold.decision == "tool_call":
+        return _score_calls(completion.calls, gold, rules)
+    # Calls beside one that cannot be read are not judged: a server would hand on none of them.
+    counts = counts_of(completion.calls if decision == "tool_call" else (), gold, (), rules)
     if decision == MALFORMED:
-        return Score(0.0, "malformed_call", {"decision": 0.0}, decision)
-    if gold.any_text and decision != "tool_call":
-        return Score(1.0, "correct", {"decision": 1.0}, decision)
-    if decision != gold.decision:
-        return Score(0.0, decision_reason(gold.decision, decision), {"decision": 0.0}, decision)
-    if decision != "tool_call":
-        return Score(1.0, "correct", {"decision": 1.0}, decision)
-    return _score_calls(completion.calls, gold, rules)
+        return Score(0.0, "malformed_call", {"decision": 0.0}, decision, counts=counts)
+    if decision == gold.decision or (gold.any_text and decision != "tool_call"):
+        return Score(1.0, "correct", {"decision": 1.0}, decision, counts=counts)
+    reason = decision_reason(gold.decision, decision)
+    return Score(0.0, reason, {"decision": 0.0}, decision, counts=counts)
 
 
 def decision_reason(expected: str, taken: str) -> str:
@@ -117,34 +118,29 @@ def weighted_value(parts: Mapping[str, float], weights: Mapping[str, float]) -> 
 def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
     fits = [[fit_of(call, one, gold.tools.get(call.name, {}), rules) for call in calls] for one in gold.calls]
     assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
-    pairs = [fits[number][at] for number, at in enumerate(assignment) if at is not None]
+    assigned = [None if at is None else fits[number][at] for number, at in enumerate(assignment)]
+    pairs = [fit for fit in assigned if fit is not None]
     parts = _parts(calls, gold, pairs, assignment)
+    counts = counts_of(calls, gold, assigned, rules)
     reason = _reason(calls, gold, pairs, assignment)
     if reason == "correct":
-        return Score(1.0, reason, parts, "tool_call")
+        return Score(1.0, reason, parts, "tool_call", counts=counts)
     value = min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE)
-    return Score(value, reason, parts, "tool_call")
+    return Score(value, reason, parts, "tool_call", counts=counts)
 
 
 def _parts(
     calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]
 ) -> dict[str, float]:
     most = max(len(calls), len(gold.calls))
-    valid = sum(
-        call.name in gold.tools and fits_parameters(gold.tools[call.name], call.arguments) for call in calls
-    )
     parts = {
         "decision": 1.0,
-        "tool": sum(_shared_names(calls, gold).values()) / most,
+        "tool": sum(shared_names(calls, gold).values()) / most,
         "arguments": sum(_share_of_names(pair) for pair in pairs) / most,
         "values": sum(_share_of_values(pair) for pair in pairs) / most,
-        "schema": valid / len(calls),
+        "schema": valid_calls(calls, gold) / len(calls),
     }
     return {**parts, "order": float(_is_in_order(assignment))} if gold.ordered else parts
-
-
-def _shared_names(calls: Sequence[Call], gold: Gold) -> Counter[str]:
-    return Counter(call.name for call in calls) & Counter(call.name for call in gold.calls)
 
 
 def _share_of_names(fit: Fit) -> float:

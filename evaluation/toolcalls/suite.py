@@ -51,21 +51,30 @@ def score_suite(
 
 
 def record_of(row_id: str, score: Score) -> dict[str, Any]:
-    """One line of ``scores.jsonl``: `error` stands only where the row is unscored."""
-    record = {
+    """One line of ``scores.jsonl``: `counts` only where there are any, `error` where the row is unscored."""
+    record: dict[str, Any] = {
         "id": row_id,
         "value": score.value,
         "reason": score.reason,
         "parts": dict(score.parts),
         "decision": score.decision,
     }
-    return record if score.error is None else {**record, "error": score.error}
+    if score.counts:
+        record["counts"] = dict(score.counts)
+    if score.error is not None:
+        record["error"] = score.error
+    return record
 
 
 def score_of(record: Mapping[str, Any]) -> Score:
     """Read back a line of ``scores.jsonl``. Raises KeyError or TypeError for another shape."""
     return Score(
-        record["value"], record["reason"], dict(record["parts"]), record.get("decision"), record.get("error")
+        value=record["value"],
+        reason=record["reason"],
+        parts=dict(record["parts"]),
+        decision=record.get("decision"),
+        error=record.get("error"),
+        counts=dict(record.get("counts", {})),
     )
 
 

@@ -13,6 +13,7 @@ from evaluation.toolcalls import REASONS, parse_completion, reward, score_comple
 from evaluation.toolcalls.decision import decision_of_text
 from evaluation.toolcalls.rewards import Generated
 from evaluation.toolcalls.score import Score
+from evaluation.toolcalls.suite import record_of, score_of
 from evaluation.toolcalls.values import BFCL_RULES
 from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
 
@@ -84,6 +85,64 @@ def test_each_fault_gets_its_own_reason(text: str, row: dict[str, Any], reason: 
 
 def test_the_table_gives_every_reason_of_the_closed_list() -> None:
     assert {reason for _, _, reason, _ in MUTATIONS} == set(REASONS)
+
+
+NAMES = ("calls", "expected_calls", "right_tools", "invented_tools", "valid_calls")
+ARGUMENT_NAMES = ("arguments", "expected_arguments", "right_arguments", "named_arguments")
+COUNTS = [
+    (said(PARIS), call_row(PARIS), (1, 1, 1, 0, 1), (1, 1, 1, 1), "the gold call"),
+    (said(ROME), call_row(PARIS), (1, 1, 1, 0, 1), (1, 1, 0, 1), "named, not right"),
+    (said(("get_weather", {})), call_row(PARIS), (1, 1, 1, 0, 0), (0, 1, 0, 0), "expected, not written"),
+    (said(("f", {"x": 1})), call_row(PARIS), (1, 1, 0, 1, 0), (1, 1, 0, 0), "nothing of it was expected"),
+    (said(TIMER, PARIS), call_row(PARIS), (2, 1, 1, 0, 2), (2, 1, 1, 1), "one call too many"),
+    (said(PARIS), call_row(PARIS, TIMER), (1, 2, 1, 0, 1), (1, 2, 1, 1), "one call too few"),
+    (said(PARIS, PARIS), call_row(PARIS), (2, 1, 1, 0, 2), (2, 1, 1, 1), "one to one"),
+    (
+        said(("get_weather", {"city": "Paris", "days": 1})),
+        call_row(PARIS),
+        (1, 1, 1, 0, 1),
+        (2, 2, 2, 2),
+        "a written default is right, and then it was expected",
+    ),
+    (
+        said(("get_weather", {"city": "Paris", "days": 2})),
+        call_row(PARIS),
+        (1, 1, 1, 0, 1),
+        (2, 1, 1, 1),
+        "an argument that was not asked for",
+    ),
+    (ASK, call_row(PARIS), (0, 1, 0, 0, 0), (0, 1, 0, 0), "no call where one was expected"),
+    ("<tool_call>{", call_row(PARIS), (0, 1, 0, 0, 0), (0, 1, 0, 0), "a malformed call is none"),
+    (said(PARIS), text_row("cannot_answer"), (1, 0, 0, 0, 1), (1, 0, 0, 0), "a call where none was expected"),
+]
+
+
+@pytest.mark.parametrize(("text", "row", "calls", "arguments", "why"), COUNTS)
+def test_calls_and_arguments_are_counted(
+    text: str, row: dict[str, Any], calls: Any, arguments: Any, why: str
+) -> None:
+    expected = {**dict(zip(NAMES, calls, strict=True)), **dict(zip(ARGUMENT_NAMES, arguments, strict=True))}
+    assert grade(text, row).counts == expected, why
+
+
+def test_an_optional_argument_is_expected_where_it_is_written() -> None:
+    row = call_row(allowed='[{"get_weather": {"city": ["Paris"], "unit": ["celsius", ""]}}]')
+    short = grade(said(PARIS), row).counts
+    full = grade(said(("get_weather", {"city": "Paris", "unit": "celsius"})), row).counts
+    assert (short["expected_arguments"], full["expected_arguments"]) == (1, 2)
+    assert full["right_arguments"] == 2
+
+
+@pytest.mark.parametrize("text", [ASK, "<tool_call>{"], ids=["text", "malformed"])
+def test_where_no_call_is_expected_or_made_nothing_is_counted(text: str) -> None:
+    assert grade(text, text_row("request_for_info")).counts == {}
+    assert "counts" not in record_of("r1", grade(text, text_row("request_for_info")))
+
+
+@pytest.mark.parametrize("text", [said(PARIS), said(ROME), ASK])
+def test_a_record_holds_all_of_a_score(text: str) -> None:
+    score = grade(text, call_row(PARIS))
+    assert score_of(json.loads(json.dumps(record_of("r1", score)))) == score
 
 
 def test_a_predicted_call_satisfies_at_most_one_expected_call() -> None:
