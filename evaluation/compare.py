@@ -73,14 +73,15 @@ def metrics_of(comparison: Comparison) -> dict[str, float]:
     """The figures for MLflow, named ``suite/metric/variant``.
 
     MLflow's pages put the metrics with one prefix into one section, so the variants of a metric stand side by
-    side; several executions compare by equal names.
+    side; several executions compare by equal names. Each metric is a chart there, so that only those of the
+    suite's tables and the recall are logged; the table holds every figure.
     """
     return {
         f"{suite}/{name}/{variant}": one.value
         for suite, summaries in comparison.summaries.items()
         for variant, summary in summaries.items()
         for name, one in _named_estimates(summary).items()
-        if one.value is not None
+        if one.value is not None and (name in SUITES[suite].metrics or name not in summary.metrics)
     }
 
 

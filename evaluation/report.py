@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.comparison import Comparison, Pair, Row
+from evaluation.figures import FIGURES
 from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
 from evaluation.toolcalls.score import Score
@@ -58,6 +59,7 @@ def render_report(comparison: Comparison, completions: Completions, pictures: Se
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         suites=SUITES,
+        figures=FIGURES,
         pictures={path.stem: _as_data_uri(path) for path in pictures},
         examples={
             suite: find_examples(comparison, suite, completions.get(suite, {})) for suite in comparison.rows

@@ -1,7 +1,8 @@
-"""How sure a figure is: Wilson intervals, and paired comparisons of two variants on the same rows.
+"""How sure a figure is: an interval for every tally, and paired comparisons of two variants on equal rows.
 
-All of it comes from statsmodels and scipy. Sources: Wilson (1927) as recommended by Brown, Cai and DasGupta
-(2001); McNemar (1947), exact; the percentile bootstrap of Efron; Holm (1979).
+Sources: Wilson (1927) as recommended by Brown, Cai and DasGupta (2001); Efron's percentile bootstrap, drawn
+over rows because the calls of one row stand or fall together; the square-and-add interval of Zou and Donner
+(2008); McNemar (1947), exact; Holm (1979).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.toolcalls.metrics import Proportion
+from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio, Tally
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
@@ -26,7 +27,7 @@ SEED = 20_260_101
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share with its 95% interval; all three are None where n is 0."""
+    """A figure over n rows with its 95% interval; all three are None where n is 0."""
 
     value: float | None
     low: float | None
@@ -48,14 +49,20 @@ class PairedDifference:
     n: int
 
 
-def estimate(proportion: Proportion) -> Estimate:
-    """Give a proportion its Wilson interval."""
-    if proportion.n == 0:
+def estimate(tally: Tally) -> Estimate:
+    """Give a tally its interval.
+
+    Shares of rows get Wilson's, ratios of sums and F1 a percentile bootstrap over rows with a fixed seed, and
+    a mean over categories the square-and-add combination of its categories' Wilson intervals. Where every
+    resample comes to the same, as at 100%, the bootstrap knows nothing: the interval is then Wilson's for a
+    share of so many rows.
+    """
+    value = tally.value
+    if value is None:
         return Estimate(None, None, None, 0)
-    share = proportion.successes / proportion.n
-    low, high = proportion_confint(proportion.successes, proportion.n, alpha=1 - CONFIDENCE, method="wilson")
-    # At 0% and 100% the interval ends at the share, but for a rounding error that would cross it.
-    return Estimate(share, min(float(low), share), max(float(high), share), proportion.n)
+    low, high = _interval_of(tally, value)
+    # An interval may end at the value, where a rounding error would cross it.
+    return Estimate(value, min(low, value), max(high, value), tally.n)
 
 
 def compare_paired(a: Sequence[bool], b: Sequence[bool]) -> PairedDifference:
@@ -81,6 +88,61 @@ def adjust_by_holm(p_values: Sequence[float | None]) -> list[float | None]:
         return list(p_values)
     adjusted = iter(multipletests(known, method="holm")[1])
     return [None if p is None else float(next(adjusted)) for p in p_values]
+
+
+def _interval_of(tally: Tally, value: float) -> tuple[float, float]:
+    if isinstance(tally, Proportion):
+        return _wilson(tally.successes, tally.n)
+    if isinstance(tally, CategoryMean):
+        return _square_and_add(list(tally.shares.values()), value)
+    resampled = _resample_f1(tally) if isinstance(tally, MacroF1) else _resample_ratio(tally)
+    if np.ptp(resampled) == 0:
+        return _wilson(value * tally.n, tally.n)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _wilson(successes: float, n: int) -> tuple[float, float]:
+    low, high = proportion_confint(successes, n, alpha=1 - CONFIDENCE, method="wilson")
+    return float(low), float(high)
+
+
+def _square_and_add(shares: Sequence[Proportion], mean: float) -> tuple[float, float]:
+    bounds = np.array([_wilson(share.successes, share.n) for share in shares])
+    values = np.array([share.successes / share.n for share in shares])
+    below, above = np.sqrt(((bounds.T - values) ** 2).sum(axis=1)) / len(shares)
+    return mean - float(below), mean + float(above)
+
+
+def _resample_ratio(tally: Ratio) -> np.ndarray:
+    drawn = _draw_rows(list(tally.rows.values()))
+    parts, wholes = np.array(list(tally.rows), dtype=float).T
+    ratios: np.ndarray = (drawn @ parts) / (drawn @ wholes)
+    return ratios
+
+
+def _resample_f1(tally: MacroF1) -> np.ndarray:
+    drawn = _draw_rows(list(tally.rows.values()))
+    classes = tally.classes or tuple(sorted({expected for expected, _ in tally.rows}))
+    is_expected = np.array([[expected == one for one in classes] for expected, _ in tally.rows], dtype=float)
+    is_taken = np.array([[taken == one for one in classes] for _, taken in tally.rows], dtype=float)
+    both = drawn @ (is_expected + is_taken)
+    scores = np.divide(2 * (drawn @ (is_expected * is_taken)), both, out=np.zeros_like(both), where=both > 0)
+    # A class that no drawn row expects has no say, as in the figure itself; four fixed classes always have.
+    counted = (drawn @ is_expected > 0) if tally.classes is None else np.ones_like(both, dtype=bool)
+    means: np.ndarray = (scores * counted).sum(axis=1) / counted.sum(axis=1)
+    return means
+
+
+def _draw_rows(rows: Sequence[int]) -> np.ndarray:
+    """Resample rows by outcome: (RESAMPLES, outcomes) counts, each line adding up to the rows there are.
+
+    Rows of one outcome are exchangeable, so that drawing how many of each come is drawing the rows.
+    """
+    total = sum(rows)
+    rng = np.random.default_rng(SEED)
+    return rng.multinomial(total, np.array(rows) / total, size=RESAMPLES).astype(float)
 
 
 def _bootstrap_interval(differences: np.ndarray) -> tuple[float, float]:

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evaluation.figures import FIGURES
 from evaluation.statistics import Estimate, estimate
 from evaluation.suites import Suite
 from evaluation.toolcalls.metrics import (
-    Graded,
     Proportion,
     accuracy,
+    ast_accuracy_by_category,
     confusion,
+    graded_of,
     part_rate,
     reasons,
     recall_by_decision,
@@ -23,10 +25,15 @@ from evaluation.toolcalls.score import Score
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one variant on one suite; `unscored` rows are counted here and nowhere else."""
+    """The figures of one variant on one suite; `unscored` rows are counted here and nowhere else.
+
+    `metrics`: by name, those of the suite first that tables show. `categories`: ast_accuracy by the rows'
+    source.
+    """
 
     metrics: Mapping[str, Estimate]
     recall: Mapping[str, Estimate]
+    categories: Mapping[str, Estimate]
     confusion: Mapping[str, Mapping[str, int]]
     reasons: Mapping[str, int]
     rows: int
@@ -46,11 +53,12 @@ def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[s
     """Summarise a suite: `scores` by row id; a row without a score is unscored."""
     absent = Score(None, error="no score has this id")
     by_row = [scores.get(str(row["id"]), absent) for row in rows]
-    graded = [Graded(row["expected"]["decision"], score) for row, score in zip(rows, by_row, strict=True)]
+    graded = [graded_of(row, score) for row, score in zip(rows, by_row, strict=True)]
     unscored = [score for score in by_row if score.value is None]
     return Summary(
-        metrics={name: estimate(rate(by_row, part)) for name, part in suite.metrics.items()},
+        metrics={name: estimate(FIGURES[name].tally(graded)) for name in suite.figures},
         recall={name: estimate(share) for name, share in recall_by_decision(graded).items()},
+        categories={name: estimate(share) for name, share in ast_accuracy_by_category(graded).items()},
         confusion=confusion(graded),
         reasons=reasons(by_row),
         rows=len(by_row),

@@ -1,20 +1,38 @@
-"""Counts behind every figure: accuracy, rates of parts, recall by decision, confusion.
+"""The counts behind every figure: shares of rows, ratios of sums, F1, means over categories.
 
-Unscored rows are left out of every count; what has no rows is None, not zero.
+Unscored rows are left out of every count; what has no rows is None, not zero. A tally holds how many rows
+gave each outcome, which is all that an interval needs: see evaluation.statistics.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.decision import DECISIONS
 from evaluation.toolcalls.score import Score
 
+CALL = "tool_call"
+
+
+class Graded(NamedTuple):
+    """A score beside what its row expects and offers.
+
+    `category`: the row's source. `offers_tools`: whether there is any tool to call. `is_ordered`: whether the
+    order of the calls counts. `names_calls`: False where any call will do, as in BFCL's relevance.
+    """
+
+    expected: str
+    score: Score
+    category: str = ""
+    offers_tools: bool = True
+    is_ordered: bool = False
+    names_calls: bool = True
+
 
 class Proportion(NamedTuple):
-    """`successes` of `n`; its value is None where n is 0."""
+    """`successes` of `n` rows; its value is None where n is 0."""
 
     successes: int
     n: int
@@ -25,22 +43,92 @@ class Proportion(NamedTuple):
         return self.successes / self.n if self.n else None
 
 
-class Graded(NamedTuple):
-    """A score beside the decision that its row expects."""
+class Ratio(NamedTuple):
+    """The ratio of two sums over rows; `rows`: how many rows added each (part, whole), no whole being 0."""
 
-    expected: str
-    score: Score
+    rows: Mapping[tuple[int, int], int]
+
+    @property
+    def n(self) -> int:
+        """How many rows added anything."""
+        return sum(self.rows.values())
+
+    @property
+    def value(self) -> float | None:
+        """The sum of the parts over that of the wholes, in [0, 1]."""
+        whole = sum(whole * rows for (_, whole), rows in self.rows.items())
+        return sum(part * rows for (part, _), rows in self.rows.items()) / whole if whole else None
+
+
+class MacroF1(NamedTuple):
+    """The unweighted mean of F1 over `classes`, or over those that are expected where it is None.
+
+    `rows`: how many rows expected and took each (expected, taken). A class neither expected nor taken has an
+    F1 of 0, as scikit-learn's `f1_score(labels=…, zero_division=0)` has it.
+    """
+
+    rows: Mapping[tuple[str, str], int]
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return sum(self.rows.values())
+
+    @property
+    def value(self) -> float | None:
+        """The mean in [0, 1]."""
+        classes = self.classes or sorted({expected for expected, _ in self.rows})
+        return sum(self._f1(one) for one in classes) / len(classes) if self.rows else None
+
+    def _f1(self, one: str) -> float:
+        both = sum(rows * ((e == one) + (t == one)) for (e, t), rows in self.rows.items())
+        return 2 * self.rows.get((one, one), 0) / both if both else 0.0
+
+
+class CategoryMean(NamedTuple):
+    """The unweighted mean of the shares of several categories, each of which has rows."""
+
+    shares: Mapping[str, Proportion]
+
+    @property
+    def n(self) -> int:
+        """How many rows, in all categories."""
+        return sum(share.n for share in self.shares.values())
+
+    @property
+    def value(self) -> float | None:
+        """The mean in [0, 1]."""
+        values = [share.successes / share.n for share in self.shares.values()]
+        return sum(values) / len(values) if values else None
+
+
+Tally = Proportion | Ratio | MacroF1 | CategoryMean
+
+
+def graded_of(row: Mapping[str, Any], score: Score) -> Graded:
+    """Put a score beside its canonical row."""
+    expected = row["expected"]
+    # Parsing every row's tools would take longer than all the counting.
+    offers_tools = bool(str(row.get("tools") or "").strip("[] \t\r\n"))
+    return Graded(
+        expected["decision"],
+        score,
+        category=str(row.get("source") or ""),
+        offers_tools=offers_tools,
+        is_ordered=expected.get("ordered") is True,
+        names_calls=expected.get("any_call") is not True,
+    )
 
 
 def accuracy(scores: Iterable[Score]) -> Proportion:
     """The share of scored rows that are correct in every respect (value 1)."""
-    return _proportion([score.is_correct for score in scores if score.value is not None])
+    return _proportion(score.is_correct for score in scores if score.value is not None)
 
 
 def part_rate(scores: Iterable[Score], part: str) -> Proportion:
     """The share of scored rows with that part whose part is 1: `acc`, `acc_norm`, `decision`, `tool`, …"""
-    scored = [score for score in scores if score.value is not None and part in score.parts]
-    return _proportion([score.parts[part] == 1.0 for score in scored])
+    return _proportion(s.parts[part] == 1.0 for s in scores if s.value is not None and part in s.parts)
 
 
 def recall_by_decision(graded: Sequence[Graded]) -> dict[str, Proportion]:
@@ -51,9 +139,18 @@ def recall_by_decision(graded: Sequence[Graded]) -> dict[str, Proportion]:
     }
 
 
+def ast_accuracy_by_category(graded: Sequence[Graded]) -> dict[str, Proportion]:
+    """Of the scored rows that name the calls they expect, the share that is correct, by category."""
+    by_category: dict[str, list[Score]] = {}
+    for one in _scored(graded):
+        if one.expected == CALL and one.names_calls:
+            by_category.setdefault(one.category, []).append(one.score)
+    return {category: accuracy(scores) for category, scores in sorted(by_category.items())}
+
+
 def confusion(graded: Sequence[Graded]) -> dict[str, dict[str, int]]:
     """Counts by expected and by taken decision: ``{expected: {taken: rows}}``, absent pairs left out."""
-    pairs = Counter((one.expected, one.score.decision) for one in graded if one.score.value is not None)
+    pairs = Counter((one.expected, one.score.decision) for one in _scored(graded))
     table: dict[str, dict[str, int]] = {}
     for (expected, taken), count in sorted(pairs.items(), key=str):
         table.setdefault(expected, {})[str(taken)] = count
@@ -65,5 +162,36 @@ def reasons(scores: Iterable[Score]) -> dict[str, int]:
     return dict(Counter(score.reason for score in scores if score.reason is not None).most_common())
 
 
-def _proportion(outcomes: Sequence[bool]) -> Proportion:
-    return Proportion(sum(outcomes), len(outcomes))
+def row_share(graded: Sequence[Graded], outcome: Callable[[Graded], bool | None]) -> Proportion:
+    """Of the scored rows whose outcome is not None, the share for which it is true."""
+    outcomes = map(outcome, _scored(graded))
+    return _proportion(one for one in outcomes if one is not None)
+
+
+def ratio_of_counts(graded: Sequence[Graded], part: str, *wholes: str, times: int = 1) -> Ratio:
+    """The sum of the scores' count `part`, taken so many times, over the sum of their counts `wholes`.
+
+    Rows for which any call will do have no right or wrong tool or argument, and are left out.
+    """
+    counts = [one.score.counts for one in _scored(graded) if one.score.counts and one.names_calls]
+    pairs = Counter((times * one[part], sum(one[name] for name in wholes)) for one in counts)
+    return Ratio({pair: rows for pair, rows in pairs.items() if pair[1]})
+
+
+def macro_f1(graded: Sequence[Graded], classes: tuple[str, ...] | None = None) -> MacroF1:
+    """The mean F1 of the decisions `classes`, of those that some row expects where it is None."""
+    return MacroF1(Counter((one.expected, _taken(one)) for one in _scored(graded)), classes)
+
+
+def _taken(one: Graded) -> str:
+    # Where any text will do, as in BFCL's irrelevance, every text is the decision that was expected.
+    return one.expected if one.score.parts.get("decision") == 1.0 else str(one.score.decision)
+
+
+def _scored(graded: Iterable[Graded]) -> list[Graded]:
+    return [one for one in graded if one.score.value is not None]
+
+
+def _proportion(outcomes: Iterable[bool]) -> Proportion:
+    found = list(outcomes)
+    return Proportion(sum(found), len(found))

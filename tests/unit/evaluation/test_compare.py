@@ -15,6 +15,7 @@ from evaluation.comparison import compare as compare_variants
 from evaluation.comparison import sort_variants
 from evaluation.jsonl import read_jsonl, write_jsonl
 from evaluation.report import describe_pair
+from evaluation.suites import SUITES
 from evaluation.toolcalls import score_suite
 from jobs.doors import BadInput
 from jobs.run import Run
@@ -83,14 +84,11 @@ def test_comparison_json_keeps_its_contract(run_dir: Path) -> None:
     assert content.keys() == {"run_id", "suites", "paired", "gate"}
     assert content["gate"] == {"promoted": None, "rules": []}
     assert list(content["suites"]) == ["when2call_mcq", "own"]
-    for suite, metrics in (
-        ("when2call_mcq", {"acc", "acc_norm"}),
-        ("own", {"accuracy", "decision_accuracy"}),
-    ):
+    for suite in ("when2call_mcq", "own"):
         assert list(content["suites"][suite]) == ["base", "sft", "dpo", "sft-dpo"]
         for variant in content["suites"][suite].values():
             assert variant.keys() == {"metrics", "recall", "confusion"}
-            assert variant["metrics"].keys() == metrics
+            assert variant["metrics"].keys() == set(SUITES[suite].figures)
             assert variant["recall"].keys() == set(ANSWERS)
             for figures in (*variant["metrics"].values(), *variant["recall"].values()):
                 assert figures.keys() == {"value", "low", "high", "n"}
@@ -113,6 +111,13 @@ def test_figures_are_the_counts_behind_them(run_dir: Path) -> None:
     assert paired["difference"] == pytest.approx(0.3)
     assert paired["p"] == pytest.approx(2 / 2**18), "18 rows mended, none broken"
     assert paired["p_holm"] >= paired["p"]
+
+
+def test_every_figure_is_in_the_report(run_dir: Path) -> None:
+    text = (run_dir / "out" / "report.html").read_text(encoding="utf-8")
+    for suite in ("when2call_mcq", "own"):
+        for name in SUITES[suite].figures:
+            assert f'<th scope="row">{name}</th>' in text
 
 
 class Page(HTMLParser):
@@ -193,6 +198,8 @@ def test_mlflow_gets_every_figure_and_file(run_dir: Path, tmp_path: Path) -> Non
     assert recorder.metrics["when2call_mcq/acc_norm/sft-dpo"] == 0.8
     assert recorder.metrics["own/recall_request_for_info/base"] == pytest.approx(16 / 58)
     assert not [name for name in recorder.metrics if "direct" in name], "what has no rows has no figure"
+    names = {name.split("/")[1] for name in recorder.metrics if not name.split("/")[1].startswith("recall")}
+    assert names == {"acc", "acc_norm", "accuracy", "decision_accuracy"}, "each is a chart: the main ones"
     assert {"comparison.json", "report.html", "accuracy.png", "recall.png"} < set(recorder.artifacts)
     assert recorder.tags["variants"] == "base,sft,dpo,sft-dpo"
     assert "| sft-dpo | 80.0%" in str(recorder.tags["mlflow.note.content"])

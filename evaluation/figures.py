@@ -1,0 +1,153 @@
+"""The figures that a suite is given: what each counts, of what, and whose definition it is.
+
+docs/metrics.md says the same for readers, and how the figures relate to those that benchmarks publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from evaluation.toolcalls.decision import DECISIONS, MALFORMED
+from evaluation.toolcalls.metrics import (
+    CALL,
+    CategoryMean,
+    Graded,
+    Tally,
+    accuracy,
+    ast_accuracy_by_category,
+    macro_f1,
+    part_rate,
+    ratio_of_counts,
+    row_share,
+)
+
+WHEN2CALL = "When2Call (arXiv:2504.18851)"
+HARNESS = "lm-evaluation-harness, multiple_choice"
+BFCL = "BFCL v4"
+RETRIEVAL = "van Rijsbergen 1979, summed over rows"
+OURS = "Toolwright"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a figure `counts`, `of` what, its `source`, and how it is tallied."""
+
+    counts: str
+    of: str
+    source: str
+    tally: Callable[[Sequence[Graded]], Tally]
+
+
+def _part(counts: str, source: str, part: str) -> Figure:
+    return Figure(counts, "rows", source, lambda graded: part_rate((one.score for one in graded), part))
+
+
+def _share(counts: str, of: str, source: str, outcome: Callable[[Graded], bool | None]) -> Figure:
+    return Figure(counts, of, source, partial(row_share, outcome=outcome))
+
+
+def _ratio(counts: str, of: str, source: str, part: str, *wholes: str, times: int = 1) -> Figure:
+    return Figure(counts, of, source, lambda graded: ratio_of_counts(graded, part, *wholes, times=times))
+
+
+def _calls(one: Graded) -> bool:
+    return one.score.decision == CALL
+
+
+def _says_only_text(one: Graded) -> bool:
+    return one.score.decision not in (CALL, MALFORMED)
+
+
+FIGURES: Mapping[str, Figure] = {
+    "acc": _part("the likeliest answer is the gold one", HARNESS, "acc"),
+    "acc_norm": _part("the likeliest answer per character is the gold one", HARNESS, "acc_norm"),
+    "accuracy": Figure(
+        "correct in every respect", "rows", OURS, lambda graded: accuracy(one.score for one in graded)
+    ),
+    "decision_accuracy": _part("the expected decision, whatever its calls", WHEN2CALL, "decision"),
+    "macro_f1": Figure("mean F1 of the decisions that some row expects", "rows", WHEN2CALL, macro_f1),
+    "macro_f1_all": Figure(
+        "mean F1 of all four decisions", "rows", WHEN2CALL, partial(macro_f1, classes=DECISIONS)
+    ),
+    "tool_hallucination_rate": _share(
+        "a call although no tool is offered",
+        "rows without tools",
+        WHEN2CALL,
+        lambda one: None if one.offers_tools else _calls(one),
+    ),
+    "irrelevance_accuracy": _share(
+        "no call, not even a malformed one",
+        "rows that expect cannot_answer",
+        BFCL,
+        lambda one: _says_only_text(one) if one.expected == "cannot_answer" else None,
+    ),
+    "relevance_accuracy": _share(
+        "calls of offered tools alone",
+        "rows for which any call will do",
+        BFCL,
+        lambda one: one.score.is_correct if one.expected == CALL and not one.names_calls else None,
+    ),
+    "over_call_rate": _share(
+        "a call", "rows that expect none", OURS, lambda one: None if one.expected == CALL else _calls(one)
+    ),
+    "under_call_rate": _share(
+        "text alone, malformed calls apart",
+        "rows that expect calls",
+        OURS,
+        lambda one: _says_only_text(one) if one.expected == CALL else None,
+    ),
+    "malformed_rate": _share(
+        "a call that cannot be read, or nothing", "rows", OURS, lambda one: one.score.decision == MALFORMED
+    ),
+    "ast_accuracy": _share(
+        "every call right",
+        "rows that expect calls",
+        BFCL,
+        lambda one: one.score.is_correct if one.expected == CALL and one.names_calls else None,
+    ),
+    "ast_accuracy_overall": Figure(
+        "unweighted mean of ast_accuracy by source",
+        "rows that expect calls",
+        BFCL,
+        lambda graded: CategoryMean(ast_accuracy_by_category(graded)),
+    ),
+    "tool_selection_precision": _ratio(
+        "calls of an expected tool", "calls made", RETRIEVAL, "right_tools", "calls"
+    ),
+    "tool_selection_recall": _ratio(
+        "expected calls whose tool was called", "calls expected", RETRIEVAL, "right_tools", "expected_calls"
+    ),
+    "invented_tool_rate": _ratio(
+        "calls of a tool that is not offered", "calls made", OURS, "invented_tools", "calls"
+    ),
+    "argument_precision": _ratio(
+        "arguments with an accepted value", "arguments written", RETRIEVAL, "right_arguments", "arguments"
+    ),
+    "argument_recall": _ratio(
+        "arguments with an accepted value",
+        "arguments expected",
+        RETRIEVAL,
+        "right_arguments",
+        "expected_arguments",
+    ),
+    "argument_f1": _ratio(
+        "arguments with an accepted value, twice",
+        "arguments written or expected",
+        RETRIEVAL,
+        "right_arguments",
+        "arguments",
+        "expected_arguments",
+        times=2,
+    ),
+    "order_accuracy": _share(
+        "calls in the expected order",
+        "rows whose order counts",
+        OURS,
+        lambda one: one.score.parts.get("order") == 1.0 if one.is_ordered else None,
+    ),
+    "schema_validity": _ratio(
+        "calls of an offered tool that fit its schema", "calls made", OURS, "valid_calls", "calls"
+    ),
+}
