@@ -15,6 +15,7 @@ Purpose = Literal["sft", "preference", "test"]
 Message = Mapping[str, Any]
 
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
+LANGUAGES = ("java", "javascript")
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
@@ -44,23 +45,44 @@ class Expected:
     """What a right answer is: the decision, and the calls or the text that make it.
 
     `calls`: `{name, arguments}` with `arguments` a JSON string. `allowed`: JSON string of BFCL's
-    possible_answer list, or None where `calls` is all there is.
+    possible_answer list, or None where `calls` is all there is. `ordered`: whether the calls' order counts.
+    `any_call`: any call of the offered tools is right, as in BFCL's relevance, and none is named. `language`:
+    `java` or `javascript` where arguments are that language's literals in strings, and the accepted values
+    what they stand for.
     """
 
     decision: Decision
     calls: tuple[Mapping[str, str], ...] = ()
     allowed: str | None = None
     text: str | None = None
+    ordered: bool = False
+    any_call: bool = False
+    language: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as it is written, keys in a fixed order."""
+        """The answer as it is written, keys in a fixed order, the rarer ones only where needed."""
         calls = [dict(call) for call in self.calls]
-        return {"decision": self.decision, "calls": calls, "allowed": self.allowed, "text": self.text}
+        rare = {"ordered": self.ordered, "any_call": self.any_call, "language": self.language}
+        return {
+            "decision": self.decision,
+            "calls": calls,
+            "allowed": self.allowed,
+            "text": self.text,
+            **{key: value for key, value in rare.items() if value},
+        }
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Expected":
         """What `to_json` wrote."""
-        return cls(given["decision"], tuple(given["calls"]), given["allowed"], given["text"])
+        return cls(
+            decision=given["decision"],
+            calls=tuple(given["calls"]),
+            allowed=given["allowed"],
+            text=given["text"],
+            ordered=given.get("ordered", False),
+            any_call=given.get("any_call", False),
+            language=given.get("language"),
+        )
 
 
 @dataclass(frozen=True)

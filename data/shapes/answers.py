@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from data.rows import DECISIONS, Decision, Expected, Row, RowError, read_json, write_json
+from data.rows import DECISIONS, LANGUAGES, Decision, Expected, Row, RowError, read_json, write_json
 from data.shapes.arguments import check_allowed, fit_call
 from data.shapes.decisions import infer_decision, read_decision
 from data.shapes.messages import calls_of, read_answer, read_call, read_message, read_messages
@@ -71,12 +71,13 @@ def read_labelled_calls(raw: Raw, tools: Toolset) -> Row:
     check_open(messages, "messages")
     calls = _read_calls(raw.get("gold_calls"), tools, "gold_calls")
     allowed = raw.get("gold_allowed") or None
+    terms = _read_terms(raw, "")
     if allowed is not None:
-        check_allowed(allowed, tools.parameters, "gold_allowed")
-    _check_agreement(decision, bool(calls or allowed), "gold_calls")
+        check_allowed(allowed, _parameters_of_values(tools, terms), "gold_allowed")
+    _check_agreement(decision, bool(calls or allowed or terms.get("any_call")), "gold_calls")
     text = _optional_text(raw.get("gold_text"), "gold_text")
     written = None if allowed is None else write_json(allowed)
-    return _row(tools, messages, Expected(decision, calls, written, text))
+    return _row(tools, messages, Expected(decision, calls, written, text, **terms))
 
 
 def read_canonical(raw: Raw, tools: Toolset) -> Row:
@@ -92,10 +93,11 @@ def read_canonical(raw: Raw, tools: Toolset) -> Row:
     if messages[-1]["role"] == "assistant":
         return _same_calls(read_chat({**raw, "decision": decision}, tools), given, tools)
     calls = _read_calls(given.get("calls"), tools, "expected.calls")
-    allowed = _read_allowed(given.get("allowed"), tools)
-    _check_agreement(decision, bool(calls or allowed), "expected.calls")
+    terms = _read_terms(given, "expected.")
+    allowed = _read_allowed(given.get("allowed"), _parameters_of_values(tools, terms))
+    _check_agreement(decision, bool(calls or allowed or terms.get("any_call")), "expected.calls")
     answers = None if raw.get("answers") is None else _read_answers(raw["answers"])
-    return replace(_row(tools, messages, Expected(decision, calls, allowed, text)), answers=answers)
+    return replace(_row(tools, messages, Expected(decision, calls, allowed, text, **terms)), answers=answers)
 
 
 def check_open(messages: Sequence[Mapping[str, Any]], field: str) -> None:
@@ -156,7 +158,28 @@ def _read_calls(value: object, tools: Toolset, field: str) -> tuple[dict[str, st
     return tuple(fit_call(read_call(call, place), tools.parameters, place) for place, call in places)
 
 
-def _read_allowed(value: object, tools: Toolset) -> str | None:
+def _read_terms(given: Mapping[str, Any], inside: str) -> dict[str, Any]:
+    """The rarer terms of what is expected: `ordered`, `any_call` and `language`."""
+    terms = {key: given[key] for key in ("ordered", "any_call", "language") if given.get(key) is not None}
+    for key, value in terms.items():
+        if key == "language" and value not in LANGUAGES:
+            raise RowError(f"{inside}{key}", "is unknown", f"give {' or '.join(LANGUAGES)}, or leave it out")
+        if key != "language" and not isinstance(value, bool):
+            raise RowError(f"{inside}{key}", "is neither true nor false", "give one of them, or leave it out")
+    return terms
+
+
+def _parameters_of_values(tools: Toolset, terms: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Each tool's parameters as accepted values fit them: open where arguments are literals in strings."""
+    if "language" not in terms:
+        return tools.parameters
+    return {
+        name: {**parameters, "properties": {key: {} for key in parameters["properties"]}}
+        for name, parameters in tools.parameters.items()
+    }
+
+
+def _read_allowed(value: object, parameters: Mapping[str, Mapping[str, Any]]) -> str | None:
     text = _optional_text(value, "expected.allowed")
     if text is None:
         return None
@@ -166,7 +189,7 @@ def _read_allowed(value: object, tools: Toolset) -> str | None:
         raise RowError(
             "expected.allowed", "is not JSON", f"{error}: write a JSON list in a string"
         ) from error
-    check_allowed(allowed, tools.parameters, "expected.allowed")
+    check_allowed(allowed, parameters, "expected.allowed")
     return text
 
 

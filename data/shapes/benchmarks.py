@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.rows import RowError, read_json
+from data.shapes.literals import show_as_literals
 from data.shapes.messages import read_call
 from data.shapes.plain import Plain, Raw, placed, renamed
 from data.shapes.tools import read_toolset
@@ -20,6 +21,8 @@ OUTPUTS = {
     "relevance": "cannot_answer",
     "completion": "direct",
 }
+# What names a language in the ids and sources of BFCL's rows; the first that is found counts.
+LANGUAGES = {"javascript": "javascript", "java": "java"}
 # RoTBench's answers, after a thought.
 ACTION, INPUT = "Action:", "\nAction Input:"
 
@@ -27,7 +30,9 @@ ACTION, INPUT = "Action:", "\nAction Input:"
 def read_bfcl(raw: Raw) -> list[Plain]:
     """BFCL: `question` of one turn, `function`, and `ground_truth`, whose possible answers an argument has.
 
-    An empty `ground_truth` is irrelevance: no offered function serves.
+    An empty `ground_truth` is irrelevance: no offered function serves. Relevance has none either: any call
+    does. Rows about Java or JavaScript are told by their id or source; their functions are shown as BFCL
+    shows them, with string arguments whose descriptions name the type.
     """
     if "involved_classes" in raw:
         raise RowError(
@@ -42,16 +47,22 @@ def read_bfcl(raw: Raw) -> list[Plain]:
             "question", "holds several turns", "give a row for each turn, with the turns before it"
         )
     accepted = raw.get("ground_truth")
-    if accepted is None and "irrelevance" not in f"{raw.get('id')} {raw.get('source')}":
+    named = f"{raw.get('id')} {raw.get('source')}"
+    if accepted is None and "relevance" not in named:
         raise RowError("ground_truth", "is absent", "merge the row of the same id from possible_answer/")
     if isinstance(accepted, list) and any(isinstance(answer, str) for answer in accepted):
         raise RowError("ground_truth", "holds code", "give [{function: {argument: [accepted values]}}]")
     functions = raw.get("function")
+    listed = [functions] if isinstance(functions, Mapping) else functions
+    language = next((language for word, language in LANGUAGES.items() if word in named), None)
+    any_call = accepted is None and "irrelevance" not in named
     plain = {
-        "label": "tool_call" if accepted else "cannot_answer",
-        "tools": [functions] if isinstance(functions, Mapping) else functions,
+        "label": "tool_call" if accepted or any_call else "cannot_answer",
+        "tools": listed if language is None else show_as_literals(listed, language, "function"),
         "messages": turns[0] if is_nested else turns,
         "gold_allowed": accepted,
+        **({"any_call": True} if any_call else {}),
+        **({} if language is None else {"language": language}),
     }
     messages = "question[0]" if is_nested else "question"
     names = {"messages": messages, "tools": "function", "gold_allowed": "ground_truth"}
