@@ -71,6 +71,7 @@ class PipelineFunctions(Construct):
                 "evaluation/__init__.py",
                 "evaluation/toolcalls/*.py",
                 "evaluation/toolcalls/formats/*.py",
+                "evaluation/toolcalls/schemas/*.py",
             ),
             environment={},
             statements=[

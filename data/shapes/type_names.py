@@ -4,33 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-TYPES = {
-    "string": "string",
-    "str": "string",
-    "integer": "integer",
-    "int": "integer",
-    "long": "integer",
-    "number": "number",
-    "float": "number",
-    "double": "number",
-    "boolean": "boolean",
-    "bool": "boolean",
-    "object": "object",
-    "dict": "object",
-    "dictionary": "object",
-    "mapping": "object",
-    "map": "object",
-    "hashmap": "object",
-    "array": "array",
-    "list": "array",
-    "sequence": "array",
-    "tuple": "array",
-    "set": "array",
-    "arraylist": "array",
-    "null": "null",
-    "none": "null",
-    "nonetype": "null",
-}
+from evaluation.toolcalls.schemas.type_names import TYPES
+
 # `List[int]`, `list(str)`, `Tuple[float, float]`, `typing.Optional[str]`.
 GENERIC = re.compile(r"(?:typing\.)?(\w+)\s*[\[(](.*)[\])]", re.DOTALL)
 OPENING, CLOSING = "[(", "])"

@@ -1,79 +1,57 @@
-"""Whether arguments fit a tool's parameters: types, required, enum, nested objects and lists.
+"""Whether arguments fit a tool's parameters: JSON Schema as tools use it.
 
-Reads JSON Schema and the dialects that tool lists are written in (`dict`, `float`, `str`, …). Keywords
-beyond these are not checked.
+Checked: types, unions of them, and the names that tool lists give to types (`dict`, `float`, `str`, …);
+`nullable`; enum and const; bounds of numbers, lengths and sizes; uniqueItems; nested properties, required,
+additionalProperties, dependentRequired; items and prefixItems; anyOf, oneOf, allOf, not, if; `$ref` within
+the schema. The verdict is that of the `jsonschema` library, save that multiples are decimal: 19.99 is one
+of 0.01.
+What is not checked, `unsupported_keywords` names: it never condemns a value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-Violation = Literal["wrong_type", "schema_violation"]
+from evaluation.toolcalls.schemas.scope import Breach, Scope, Violation
+from evaluation.toolcalls.schemas.unchecked import unsupported_keywords
+from evaluation.toolcalls.schemas.walk import find_breach, find_breach_beyond_type
 
-_DIALECTS = {
-    "str": "string",
-    "int": "integer",
-    "float": "number",
-    "double": "number",
-    "bool": "boolean",
-    "list": "array",
-    "tuple": "array",
-    "dict": "object",
-    "none": "null",
-}
+__all__ = [
+    "Breach",
+    "Violation",
+    "first_violation",
+    "fits_parameters",
+    "unsupported_keywords",
+    "violation_of",
+]
 
 
 def fits_parameters(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
-    """Tell whether a call's arguments are valid under the tool's parameters."""
-    return violation_of({**parameters, "type": "object"}, arguments) is None
+    """Tell whether a call's arguments are valid under the tool's parameters, whatever type these declare.
+
+    >>> fits_parameters({"properties": {"days": {"type": "integer"}}, "required": ["days"]}, {"days": 2})
+    True
+    """
+    return find_breach_beyond_type(parameters, arguments, Scope(parameters)) is None
 
 
-def violation_of(schema: Any, value: Any) -> Violation | None:
-    """Find the first way in which `value` breaks `schema`, or None."""
-    if not isinstance(schema, Mapping):
-        return None
-    if not _has_type(schema.get("type"), value):
-        return "wrong_type"
-    if "enum" in schema and isinstance(schema["enum"], list) and value not in schema["enum"]:
-        return "schema_violation"
-    if isinstance(value, Mapping):
-        return _violation_of_object(schema, value)
-    if isinstance(value, list):
-        found = (violation_of(schema.get("items"), item) for item in value)
-        return next((violation for violation in found if violation), None)
-    return None
+def violation_of(schema: Any, value: Any, root: Any = None) -> Violation | None:
+    """Tell how `value` breaks `schema`: its type (or a part's), another keyword, or not at all.
+
+    `root`: the schema that `$ref` begins from, where `schema` is only a part of it.
+
+    >>> violation_of({"type": "integer", "minimum": 1}, "1"), violation_of({"minimum": 1}, 0)
+    ('wrong_type', 'schema_violation')
+    """
+    breach = find_breach(schema, value, Scope(schema if root is None else root))
+    return breach.kind if breach else None
 
 
-def _violation_of_object(schema: Mapping[str, Any], value: Mapping[str, Any]) -> Violation | None:
-    required = schema.get("required")
-    if isinstance(required, list) and any(name not in value for name in required):
-        return "schema_violation"
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, Mapping) else {}
-    if schema.get("additionalProperties") is False and any(name not in properties for name in value):
-        return "schema_violation"
-    found = (violation_of(properties.get(name), item) for name, item in value.items())
-    return next((violation for violation in found if violation), None)
+def first_violation(schema: Any, value: Any, root: Any = None) -> Breach | None:
+    """Find the first way in which `value` breaks `schema`, with its place and its keyword, or None.
 
-
-def _has_type(declared: Any, value: Any) -> bool:
-    if isinstance(declared, list):
-        return any(_has_type(one, value) for one in declared)
-    if not isinstance(declared, str):
-        return True
-    name = _DIALECTS.get(declared.lower(), declared.lower())
-    if name in ("integer", "number"):
-        return _is_number(value) and (name == "number" or float(value).is_integer())
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "string": str,
-        "boolean": bool,
-        "array": list,
-        "object": Mapping,
-        "null": type(None),
-    }
-    return isinstance(value, kinds.get(name, object))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    >>> first_violation({"properties": {"at": {"items": {"maximum": 9}}}}, {"at": [5, 10]})
+    Breach(kind='schema_violation', path=('at', 1), keyword='maximum')
+    """
+    return find_breach(schema, value, Scope(schema if root is None else root))
