@@ -1,35 +1,31 @@
 """Values written as their schema declares them, or found not to fit it.
 
-What a type is, and an enum, is the grader's own definition, so that a row is judged here as a prediction is
-judged later. Bounds, constants and alternatives are checked besides. Patterns are not: they come with the
-data, and a hostile one takes forever.
+What fits is the grader's own definition, so that a row is judged here as a prediction is judged later: a
+value that is right as it stands is left alone. Keywords that the grader does not check are not checked here.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from operator import ge, gt, le, lt
+from collections.abc import Mapping
 from typing import Any
 
 from data.rows import read_json
 from evaluation.toolcalls.schema import violation_of
+from evaluation.toolcalls.schemas.references import resolve_reference
+from evaluation.toolcalls.schemas.walk import item_schemas, other_properties
 
 Schema = Mapping[str, Any]
-Bound = tuple[str, Callable[[Any, Any], bool]]
 
 BOOLEANS = ("true", "false")
 # A text longer than this is no value that was merely written as text.
 MAX_READ_CHARACTERS = 100_000
-# A schema's own keywords are those that do not speak of what lies within the value.
-WITHIN = frozenset(("properties", "items", "additionalProperties"))
-NUMBER_BOUNDS: tuple[Bound, ...] = (
-    ("minimum", ge),
-    ("maximum", le),
-    ("exclusiveMinimum", gt),
-    ("exclusiveMaximum", lt),
-)
-TEXT_BOUNDS: tuple[Bound, ...] = (("minLength", ge), ("maxLength", le))
-LIST_BOUNDS: tuple[Bound, ...] = (("minItems", ge), ("maxItems", le))
-BOUNDED = frozenset(name for name, _ in (*NUMBER_BOUNDS, *TEXT_BOUNDS, *LIST_BOUNDS)) | {"const"}
+# A schema that refers to itself could be followed for ever, and one that branches for as good as ever.
+MAX_FOLLOWED = 10_000
+MAX_FOLLOWED_DEPTH = 32
+# What parts of the value, or other schemas, are fitted by; the rest a schema says of the value itself.
+WITHIN = frozenset(("items", "prefixItems", "additionalItems", "additionalProperties", "properties"))
+COMBINED = frozenset(("$ref", "allOf", "anyOf", "oneOf"))
+# What another writing of the same value can mend.
+REWRITTEN = ("type", "nullable", "enum")
 
 
 class Misfit(Exception):
@@ -42,59 +38,117 @@ class Misfit(Exception):
         self.schema = schema
 
 
-def fit_value(schema: object, value: Any) -> Any:
+class References:
+    """The schema that a `$ref` begins from, and how often one may still be followed."""
+
+    def __init__(self, root: object) -> None:
+        self.root = root
+        self.left = MAX_FOLLOWED
+        self.depth = 0
+
+
+def fit_value(schema: object, value: Any, root: object = None) -> Any:
     """Write a value as its schema declares it, at every depth; raises Misfit where that would change it.
 
-    Text that spells a number, a boolean or JSON becomes that where the schema wants it, and a number text;
-    case is taken from the enum. The schema's own default is right whatever type the schema declares.
+    `root`: the schema that `$ref` begins from, where `schema` is a part of it. Text that spells a number, a
+    boolean or JSON becomes that where the schema wants it, and a number text; case is taken from the enum.
+    The schema's own default is right whatever type the schema declares.
 
     >>> fit_value({"type": "array", "items": {"type": "integer"}}, ["5", 7])
     [5, 7]
     >>> fit_value({"enum": ["Horror", "Drama"]}, "horror")
     'Horror'
     """
-    if not isinstance(schema, Mapping) or ("default" in schema and value == schema["default"]):
-        return value
-    if isinstance(value, list):
-        value = [fit_value(schema.get("items"), item) for item in value]
-        _check_own(schema, value)
-    elif isinstance(value, Mapping):
-        value = {key: fit_property(schema, key, part) for key, part in value.items()}
-        _check_own(schema, value)
-    elif violation_of(schema, value) is not None:
-        value = _fit_scalar(schema, value)
-    if not BOUNDED.isdisjoint(schema) and not _is_within_bounds(schema, value):
-        raise Misfit(value, schema)
-    for part in _listed(schema, "allOf"):
-        value = fit_value(part, value)
-    alternatives = _listed(schema, "anyOf") or _listed(schema, "oneOf")
-    return _fit_one_of(schema, alternatives, value) if alternatives else value
+    root = schema if root is None else root
+    return value if violation_of(schema, value, root) is None else _fit(schema, value, References(root))
 
 
 def fit_property(schema: Schema, key: str, value: Any) -> Any:
-    """Fit an argument. Null says that an optional one is not given, as leaving it out does."""
-    if value is None and key not in schema.get("required", ()):
-        return None
+    """Fit an argument of the tool whose parameters `schema` is.
+
+    Null says that an optional one is not given, as leaving it out does.
+    """
+    return None if _is_left_out(schema, key, value) else fit_value(_part_of(schema, key), value, schema)
+
+
+def _fit(schema: object, value: Any, references: References) -> Any:
+    if not isinstance(schema, Mapping) or ("default" in schema and value == schema["default"]):
+        return value
+    if not isinstance(value, list | Mapping):
+        value = _fit_scalar({key: schema[key] for key in REWRITTEN if key in schema}, value)
+    if isinstance(value, list):
+        value = _fit_items(schema, value, references)
+    elif isinstance(value, Mapping):
+        value = {
+            key: part if _is_left_out(schema, key, part) else _fit(_part_of(schema, key), part, references)
+            for key, part in value.items()
+        }
+    _check_own(schema, value)
+    for part in _listed(schema, "allOf"):
+        value = _fit(part, value, references)
+    if "$ref" in schema:
+        value = _fit_referred(schema["$ref"], value, references)
+    alternatives = _listed(schema, "anyOf") or _listed(schema, "oneOf")
+    return _fit_one_of(alternatives, value, references) if alternatives else value
+
+
+def _fit_items(schema: Schema, value: list[Any], references: References) -> list[Any]:
+    first, rest = item_schemas(schema)
+    parts = (first[index] if index < len(first) else rest for index in range(len(value)))
+    return [_fit(part, item, references) for part, item in zip(parts, value, strict=True)]
+
+
+def _part_of(schema: Schema, key: str) -> Any:
+    return _properties(schema).get(key, other_properties(schema))
+
+
+def _properties(schema: Schema) -> Schema:
     properties = schema.get("properties")
-    return fit_value(properties.get(key) if isinstance(properties, Mapping) else None, value)
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def _is_left_out(schema: Schema, key: str, value: Any) -> bool:
+    required = schema.get("required")
+    return value is None and not (isinstance(required, list) and key in required)
 
 
 def _check_own(schema: Schema, value: Any) -> None:
-    own = {key: part for key, part in schema.items() if key not in WITHIN}
+    """Check what a schema says of a value itself; the names within an object are its own, too."""
+    checked = WITHIN | COMBINED if isinstance(value, list | Mapping) else COMBINED.union(REWRITTEN)
+    own = {key: part for key, part in schema.items() if key not in checked}
+    if other_properties(schema) is False:
+        own |= {"properties": dict.fromkeys(_properties(schema)), "additionalProperties": False}
     if violation_of(own, value) is not None:
         raise Misfit(value, own)
 
 
-def _fit_one_of(schema: Schema, alternatives: list[Any], value: Any) -> Any:
+def _fit_referred(reference: object, value: Any, references: References) -> Any:
+    target = resolve_reference(references.root, reference)
+    if target is None or references.left == 0 or references.depth == MAX_FOLLOWED_DEPTH:
+        return value
+    references.left -= 1
+    references.depth += 1
+    try:
+        return _fit(target, value, references)
+    finally:
+        references.depth -= 1
+
+
+def _fit_one_of(alternatives: list[Any], value: Any, references: References) -> Any:
+    for alternative in alternatives:
+        if violation_of(alternative, value, references.root) is None:
+            return value
     for alternative in alternatives:
         try:
-            return fit_value(alternative, value)
+            return _fit(alternative, value, references)
         except Misfit:
             continue
     raise Misfit(value, {"anyOf": alternatives})
 
 
 def _fit_scalar(schema: Schema, value: Any) -> Any:
+    if violation_of(schema, value) is None:
+        return value
     for other in _other_writings(value):
         if violation_of(schema, other) is None:
             return other
@@ -120,27 +174,6 @@ def _other_writings(value: Any) -> list[Any]:
         return [read]
     # "5.0" is an integer to JSON Schema; "1e999" is a number to no one.
     return [int(read), read] if read.is_integer() else [read] if math.isfinite(read) else []
-
-
-def _is_within_bounds(schema: Schema, value: Any) -> bool:
-    if "const" in schema and value != schema["const"]:
-        return False
-    if isinstance(value, bool):
-        return True
-    if isinstance(value, int | float):
-        return _holds(schema, NUMBER_BOUNDS, value)
-    if isinstance(value, str):
-        return _holds(schema, TEXT_BOUNDS, len(value))
-    return not isinstance(value, list) or _holds(schema, LIST_BOUNDS, len(value))
-
-
-def _holds(schema: Schema, bounds: tuple[Bound, ...], size: float) -> bool:
-    limits = ((schema.get(name), is_within) for name, is_within in bounds)
-    return all(
-        is_within(size, limit)
-        for limit, is_within in limits
-        if isinstance(limit, int | float) and not isinstance(limit, bool)
-    )
 
 
 def _listed(schema: Schema, key: str) -> list[Any]:

@@ -15,6 +15,12 @@ from evaluation.toolcalls.schema import violation_of
 HORROR = {"type": "string", "enum": ["Horror", "Drama"]}
 POINT = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
 OPTIONAL_LIST = {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}
+REFERRING = {
+    "type": "object",
+    "properties": {"at": {"$ref": "#/$defs/at"}, "then": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    "required": ["at"],
+    "$defs": {"at": {"type": "integer"}},
+}
 FITS: list[tuple[Any, Any, Any, str]] = [
     ({"type": "string"}, "5", "5", "text stays text"),
     ({"type": "integer"}, "5", 5, "a number in a string"),
@@ -40,6 +46,15 @@ FITS: list[tuple[Any, Any, Any, str]] = [
     ({"minLength": 2, "maxItems": 1}, "ab", "ab", "a bound of another type says nothing"),
     ({}, {"a": [1]}, {"a": [1]}, "no schema, no rule"),
     (None, "5", "5", "no schema at all"),
+    ({"type": "array", "items": {"type": "integer"}}, '["5"]', [5], "what was written as text, within too"),
+    ({"prefixItems": [{"type": "integer"}], "items": {"type": "string"}}, ["5", 6], [5, "6"], "by its place"),
+    ({"items": [{"type": "integer"}]}, ["5", "6"], [5, "6"], "an older way to give each place its schema"),
+    ({"additionalProperties": {"type": "integer"}}, {"a": "5"}, {"a": 5}, "a map from names to numbers"),
+    ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, "5", "5", "what is right is left alone"),
+    ({"type": "integer", "nullable": True}, None, None, "OpenAPI's null"),
+    (REFERRING, {"at": "5", "then": {"at": "7"}}, {"at": 5, "then": {"at": 7}}, "a schema within itself"),
+    ({"$ref": "#"}, "5", "5", "a schema that says only that it is itself"),
+    ({"$ref": "https://example.com/s"}, "5", "5", "a schema that is elsewhere"),
 ]
 
 
@@ -72,6 +87,14 @@ MISFITS: list[tuple[dict[str, Any], Any, str]] = [
     ({"maxLength": 1}, "ab", "too long"),
     ({"minItems": 1}, [], "too few"),
     ({"const": "a"}, "b", "not the constant"),
+    ({"const": 5}, "5", "a constant is not rewritten"),
+    ({"minLength": 3}, "12", "a text that is too short does not become a number"),
+    ({"type": "integer", "multipleOf": 2}, "5", "the wrong number, once it is one"),
+    ({"not": {"type": "null"}}, None, "ruled out"),
+    ({"minProperties": 1}, {}, "an object of no parts"),
+    ({"properties": {"a": {}}, "additionalProperties": False}, {"b": 1}, "a name that is not listed"),
+    ({"type": "array", "items": {"type": "integer"}}, '["x"]', "a bad item in a list in a string"),
+    (REFERRING, {"at": 5, "then": {"at": "soon"}}, "behind a reference"),
 ]
 
 
