@@ -1,0 +1,184 @@
+"""What strategies get that only want the reward: `python -m bench.reward_hacking --json | --markdown`.
+
+Runs every strategy of `bench.hacks` over every third of the shipped rows, in several formats, and holds its
+mean reward against that of the honest partial answer on the same rows. The rule: none gets more, on the rows
+of any decision, nor over all four decisions at equal weight. A strategy that is one text is right where that
+is the decision, so there it is judged over all decisions alone. Exit 1 where the rule is broken, with the
+decisions that break it in the field `broken`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from bench.hacks import FORMATS, HONEST, STRATEGIES, Case, Format, Strategy, guess
+from data.readers import RowFile, read_line
+from data.rows import DECISIONS, Purpose
+from evaluation.toolcalls import Call, reward
+from jobs.doors import DoorParser, run_door
+
+ROWS = Path(__file__).resolve().parent.parent / "examples" / "rows"
+TOLERANCE = 1e-9
+EVERY = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    """Mean rewards of one strategy; None where it has no meaning.
+
+    `by_decision`: over that decision's rows. `honest`: the honest answer on the same rows and formats.
+    `overall`: the mean over the decisions, as `honest_overall`. `highest`: the 95th percentile of the rows
+    that expect calls. `rows_above`: the share of those where it got more than the honest answer did.
+    """
+
+    name: str
+    states: str | None
+    by_decision: Mapping[str, float | None]
+    honest: Mapping[str, float | None]
+    overall: float
+    honest_overall: float
+    highest: float
+    rows_above: float
+
+    def broken(self) -> list[str]:
+        """Where this strategy gets more than an honest partial answer."""
+        found = [
+            decision
+            for decision, mean in self.by_decision.items()
+            if mean is not None
+            and decision != self.states
+            and mean > (self.honest[decision] or 0.0) + TOLERANCE
+        ]
+        return found + ["overall"] * (self.overall > self.honest_overall + TOLERANCE)
+
+
+def main() -> None:
+    """Print the table, and fail where a strategy gets more than an honest partial answer."""
+    given = _parser().parse_args()
+    results = run_strategies(read_cases()[:: given.every])
+    if given.json:
+        print(json.dumps({"strategies": [asdict(one) | {"broken": one.broken()} for one in results]}))
+    else:
+        print(as_markdown(results))
+    if any(result.broken() for result in results):
+        sys.exit(1)
+
+
+def run_strategies(
+    cases: Sequence[Case],
+    strategies: Sequence[Strategy] = STRATEGIES,
+    weights: Mapping[str, float] | None = None,
+) -> list[Result]:
+    """Reward the honest answer, then each strategy, on every row in every format."""
+    fair = {
+        (case.number, format.name): _reward(HONEST.write(case, format) or "", case, format, weights)
+        for case in cases
+        for format in FORMATS
+    }
+    return [_run(strategy, cases, fair, weights) for strategy in (HONEST, *strategies)]
+
+
+def read_cases() -> list[Case]:
+    """The shipped test rows, their calls joined two by two, and the plain answers of the training rows."""
+    tests = list(_read("test", "test"))
+    calls = [row for row in tests if row["expected"]["decision"] == "tool_call"]
+    direct = [row for row in _read("train_sft", "sft") if row["expected"]["decision"] == "direct"]
+    joined = filter(None, map(_joined, calls[::2], calls[1::2], range(len(calls))))
+    return [_case(row, number) for number, row in enumerate([*tests, *joined, *direct])]
+
+
+def as_markdown(results: Sequence[Result]) -> str:
+    """The table of `docs/reward_hacking.md`."""
+    titles = ("strategy", *DECISIONS, "all four", "95th percentile", "rows above")
+    lines = ["| " + " | ".join(titles) + " |", "|---" + "|--:" * (len(titles) - 1) + "|"]
+    for one in results:
+        means = [_shown(one.by_decision[decision]) for decision in DECISIONS]
+        last = (f"{one.overall:.3f}", f"{one.highest:.3f}", f"{one.rows_above:.0%}")
+        lines.append(f"| {one.name} | {' | '.join([*means, *last])} |")
+    return "\n".join(lines)
+
+
+def _run(
+    strategy: Strategy,
+    cases: Sequence[Case],
+    fair: Mapping[tuple[int, str], float],
+    weights: Mapping[str, float] | None,
+) -> Result:
+    pairs: dict[str, list[tuple[float, float]]] = {decision: [] for decision in DECISIONS}
+    for case in cases:
+        for format in FORMATS:
+            written = strategy.write(case, format)
+            if written is not None:
+                got = _reward(written, case, format, weights)
+                pairs[case.decision].append((got, fair[case.number, format.name]))
+    means = {name: fmean(got for got, _ in found) if found else None for name, found in pairs.items()}
+    honest_means = {name: fmean(one for _, one in found) if found else None for name, found in pairs.items()}
+    called = pairs["tool_call"]
+    return Result(
+        name=strategy.name,
+        states=strategy.states,
+        by_decision=means,
+        honest=honest_means,
+        overall=fmean(one for one in means.values() if one is not None),
+        honest_overall=fmean(one for one in honest_means.values() if one is not None),
+        highest=sorted(got for got, _ in called)[int(0.95 * len(called))],
+        rows_above=fmean(got > one + TOLERANCE for got, one in called),
+    )
+
+
+def _reward(written: str, case: Case, format: Format, weights: Mapping[str, float] | None) -> float:
+    (value,) = reward([written], [case.row], weights, format=format.name)
+    if value is None:
+        raise ValueError(f"the row {case.row['id']} cannot be graded")
+    return value
+
+
+def _read(stem: str, purpose: Purpose) -> Iterator[dict[str, Any]]:
+    file = RowFile(ROWS / f"{stem}.jsonl", stem, purpose)
+    for line in file.path.read_bytes().splitlines():
+        yield from (row.to_json() for row in read_line(line, file))
+
+
+def _joined(one: Mapping[str, Any], other: Mapping[str, Any], number: int) -> dict[str, Any] | None:
+    """Two requests in one, every second pair in order; None where a tool of both has two schemas."""
+    tools = {tool["name"]: tool for row in (one, other) for tool in json.loads(row["tools"])}
+    if any(tool != tools[tool["name"]] for row in (one, other) for tool in json.loads(row["tools"])):
+        return None
+    calls = [*one["expected"]["calls"], *other["expected"]["calls"]]
+    text = f"{one['messages'][-1]['content']} Then: {other['messages'][-1]['content']}"
+    return {
+        "id": f"{one['id']}+{other['id']}",
+        "tools": json.dumps(list(tools.values())),
+        "messages": [{"role": "user", "content": text}],
+        "expected": {"decision": "tool_call", "calls": calls, "ordered": number % 2 == 0},
+    }
+
+
+def _case(row: Mapping[str, Any], number: int) -> Case:
+    tools = {tool["name"]: tool["parameters"] for tool in json.loads(row["tools"])}
+    calls = tuple(Call(one["name"], json.loads(one["arguments"])) for one in row["expected"]["calls"] or ())
+    asked = next(one["content"] for one in reversed(row["messages"]) if one["role"] == "user")
+    first = (guess(*next(iter(tools.items()))),) if tools else (Call("answer", {}),)
+    return Case(row, number, row["expected"]["decision"], tools, calls or first, asked)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = DoorParser(prog="python -m bench.reward_hacking", description=__doc__)
+    shapes = parser.add_mutually_exclusive_group()
+    shapes.add_argument("--json", action="store_true", help="print one JSON object")
+    shapes.add_argument("--markdown", action="store_true", help="print the table alone, as the docs hold it")
+    parser.add_argument("--every", type=int, default=EVERY, metavar="N", help="take every Nth row")
+    return parser
+
+
+if __name__ == "__main__":
+    run_door(main)
