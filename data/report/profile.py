@@ -16,6 +16,7 @@ from typing import Any
 from data.report.languages import guess_language, script_of
 from data.rows import DECISIONS, Row
 from data.sampling import stratum_of
+from evaluation.toolcalls.schema import unsupported_keywords
 
 PERCENTILES = (50, 90, 99, 100)
 # Rendering is what takes time; a sample of this size puts the 99th percentile within a fraction of a percent.
@@ -79,6 +80,7 @@ class SplitProfile:
         self._turns, self._tools, self._calls = Tally(), Tally(), Tally()
         self._scripts, self._pairs = Tally(), Tally()
         self._offered, self._called = Tally(), Tally()
+        self._unchecked: dict[str, set[str]] = {}
         self._sample: list[_Measured] = []
         self._choice = random.Random(0)  # noqa: S311 - a sample that is the same every time, no secret
 
@@ -105,6 +107,7 @@ class SplitProfile:
             "tools": self._tools.to_json(),
             "calls_a_row": self._calls.to_json(),
             "tools_never_called": self._never_called(),
+            "unchecked_keywords": {name: len(self._unchecked[name]) for name in sorted(self._unchecked)},
             "scripts": self._scripts.to_json(),
             "languages": _by_count(each.language for each in self._sample),
             "lengths": self._lengths(),
@@ -116,14 +119,21 @@ class SplitProfile:
         return profile
 
     def _add_tools(self, row: Row) -> None:
-        names = _names_of(row.tools)
-        self._tools.add(len(names))
-        for name in set(names):
+        offered = _keywords_by_name(row.tools)
+        self._tools.add(len(offered))
+        for name, keywords in offered.items():
             self._offered.add(name)
+            for keyword in keywords:
+                self._add_unchecked(keyword, name)
         called = _called_by(row)
         self._calls.add(len(called))
         for name in called:
             self._called.add(name)
+
+    def _add_unchecked(self, keyword: str, tool: str) -> None:
+        tools = self._unchecked.setdefault(keyword, set())
+        if len(tools) < MAX_NAMES:
+            tools.add(tool)
 
     def _add_to_sample(self, row: Row, asked: Sequence[str]) -> None:
         """Keep the row's measures in a reservoir: every row so far is in it with the same probability."""
@@ -207,8 +217,9 @@ def _by_count(values: Any) -> dict[str, int]:
 
 
 @lru_cache(maxsize=1024)
-def _names_of(tools: str) -> tuple[str, ...]:
-    return tuple(tool["name"] for tool in json.loads(tools))
+def _keywords_by_name(tools: str) -> dict[str, tuple[str, ...]]:
+    """The keywords that nobody checks, by the name of each tool; canonical tools have different names."""
+    return {tool["name"]: unsupported_keywords(tool.get("parameters")) for tool in json.loads(tools)}
 
 
 def _called_by(row: Row) -> list[str]:

@@ -43,6 +43,7 @@ def list_warnings(
         *_test(splits.get("own", {}), sft),
         *_duplicates(rows or {}),
         *_never_called(sft),
+        *_unchecked(splits),
     ]
 
 
@@ -124,6 +125,19 @@ def _never_called(sft: Profile) -> Iterator[str]:
         )
 
 
+def _unchecked(splits: Mapping[str, Profile]) -> Iterator[str]:
+    for name, split in splits.items():
+        found = split.get("unchecked_keywords", {})
+        if found:
+            listed = ", ".join(
+                f"{keyword} ({_counted(tools, 'tool')})" for keyword, tools in sorted(found.items())
+            )
+            yield (
+                f"tools of the {name} rows constrain values by keywords that are not checked: {listed}; "
+                "a call that breaks them counts as valid, in these rows and in predictions"
+            )
+
+
 def count_duplicates(rows: Mapping[str, Any]) -> int:
     """Rows dropped as duplicates, from the counts by kind, or by purpose in reports that have no kinds."""
     duplicates = rows.get("duplicates", {})
@@ -134,6 +148,10 @@ def count_duplicates(rows: Mapping[str, Any]) -> int:
 def _half_width(rows: int) -> float:
     """Half of the 95% interval of a share of one half, in points."""
     return 100 * 1.96 * math.sqrt(0.25 / rows)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _some(names: Sequence[str], count: int) -> str:

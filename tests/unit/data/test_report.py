@@ -240,6 +240,27 @@ def test_tools_never_called_are_warned_of_by_name() -> None:
     assert "1 of 2 tools that 5 or more SFT rows offer are never called (cancel)" in warning
 
 
+DATED = {"type": "string", "format": "date", "pattern": "^2"}
+
+
+def test_keywords_that_are_not_checked_are_counted_by_tool_and_warned_of() -> None:
+    plain = {"name": "book", "parameters": {"properties": {"pattern": {"type": "string"}}}}
+    dated = [{"name": name, "parameters": {"properties": {"on": DATED}}} for name in ("a", "b")]
+    zoned = {"name": "c", "parameters": {"properties": {"at": {"type": "string", "format": "time"}}}}
+    rows = [row(tools=json.dumps([plain, *dated])), row(tools=json.dumps([dated[0], zoned]))]
+    made = profile(*rows)
+    assert made["unchecked_keywords"] == {"format": 3, "pattern": 2}
+    (warning,) = [line for line in list_warnings({"own": made}) if "not checked" in line]
+    assert "tools of the own rows" in warning
+    assert "format (3 tools), pattern (2 tools); a call that breaks them counts as valid" in warning
+
+
+def test_tools_whose_keywords_are_all_checked_warn_of_nothing() -> None:
+    made = profile(row(tools=json.dumps([{"name": "book", "parameters": {"properties": {"format": {}}}}])))
+    assert made["unchecked_keywords"] == {}
+    assert not [line for line in list_warnings({"own": made}) if "not checked" in line]
+
+
 def test_rows_that_fit_warn_of_nothing() -> None:
     both = json.dumps([{"name": "book"}])
     splits = {
