@@ -7,7 +7,8 @@ evaluations in a Lambda function and gates promotion. Records are NamedTuples, b
 
 from evaluation.toolcalls.choices import score_choices
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.parse import FORMATS, format_of_template, parse_completion
+from evaluation.toolcalls.formats.signs import format_of_template, format_of_text
+from evaluation.toolcalls.parse import FORMATS, parse_completion
 from evaluation.toolcalls.rewards import reward
 from evaluation.toolcalls.score import DECISIONS, REASONS, Score, score_completion
 from evaluation.toolcalls.suite import SuiteScores, score_suite
@@ -22,6 +23,7 @@ __all__ = [
     "Score",
     "SuiteScores",
     "format_of_template",
+    "format_of_text",
     "parse_completion",
     "reward",
     "score_choices",

@@ -8,18 +8,37 @@ from typing import Any
 
 from evaluation.toolcalls.completion import Completion
 from evaluation.toolcalls.formats.bare_json import parse_bare_json
-from evaluation.toolcalls.formats.structured import parse_structured
-from evaluation.toolcalls.formats.tagged import parse_hermes, parse_qwen3, parse_toolcall_tag
+from evaluation.toolcalls.formats.endings import without_stop_tokens
+from evaluation.toolcalls.formats.llama_json import parse_llama3_json
+from evaluation.toolcalls.formats.mistral import parse_mistral, parse_mistral_v11
+from evaluation.toolcalls.formats.offered import Offered, read_offered
+from evaluation.toolcalls.formats.python_lists import parse_llama3_pythonic
+from evaluation.toolcalls.formats.structured import content_of, parse_structured
+from evaluation.toolcalls.formats.tagged import (
+    parse_hermes,
+    parse_qwen3,
+    parse_qwen3_coder,
+    parse_toolcall_tag,
+)
+from evaluation.toolcalls.formats.xlam import parse_xlam
 
-FORMATS: Mapping[str, Callable[[Any, bool], Completion]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[Any, Offered], Completion]] = MappingProxyType(
     {
         "hermes": parse_hermes,
         "qwen3": parse_qwen3,
+        "qwen3_coder": parse_qwen3_coder,
+        "llama3_json": parse_llama3_json,
+        "llama3_pythonic": parse_llama3_pythonic,
+        "mistral": parse_mistral,
+        "mistral_v11": parse_mistral_v11,
+        "xlam": parse_xlam,
         "toolcall_tag": parse_toolcall_tag,
         "bare_json": parse_bare_json,
         "structured": parse_structured,
     }
 )
+# Formats whose calls carry no sign of their own: with the tools known, a lenient parse asks more of them.
+_UNMARKED = frozenset({"llama3_json", "llama3_pythonic", "xlam", "bare_json"})
 
 
 def parse_completion(
@@ -31,28 +50,42 @@ def parse_completion(
 ) -> Completion:
     """Parse a completion into its calls, the text around them, and the error if a call is malformed.
 
-    `text`: what the model wrote, without the end-of-turn token; for `structured`, an OpenAI assistant
-    message or its JSON text. `tools` gives the argument types to formats that carry none; none of the
-    formats known today needs it. A lenient parse mends and names what it mended. Never raises for a text,
-    evaluates nothing, and takes time linear in its length. Raises ValueError for an unknown format.
+    `text`: what the model wrote; a stop token at its end is overlooked. For `structured`, an OpenAI
+    assistant message or its JSON text; a message in another format has its content parsed, unless it holds
+    `tool_calls`. `tools`, a row's JSON list, gives `qwen3_coder` the types of its arguments, and a lenient
+    parse the names to look for.
+
+    A strict parse reads what a server's parser reads. A lenient one also recovers calls in any other form
+    (see `formats.recovery`) and names in `repairs` what it overlooked; for the formats without tags and
+    with `tools`, it takes a call for one only if it fits an offered tool. Never raises for a text or a
+    message, evaluates nothing, and takes time linear in the length. Raises ValueError for an unknown format.
 
     >>> parse_completion('<tool_call>{"name": "f", "arguments": {"x": 1}}</tool_call>', "hermes").calls
     (Call(name='f', arguments={'x': 1}),)
     """
     if format not in FORMATS:
         raise ValueError(f"unknown tool-call format {format!r}; known are {', '.join(FORMATS)}")
-    return FORMATS[format](text, lenient)
+    offered = read_offered(tools) if tools and (lenient or format == "qwen3_coder") else {}
+    if isinstance(text, Mapping):
+        if format == "structured" or text.get("tool_calls") is not None:
+            format, strict = "structured", parse_structured(text, offered)
+        else:
+            strict = FORMATS[format](content_of(text), offered)
+        text = content_of(text)
+    else:
+        text = without_stop_tokens(text)
+        strict = FORMATS[format](text, offered)
+    return _recovered(strict, text, format, offered) if lenient else strict
 
 
-def format_of_template(chat_template: str) -> str | None:
-    """Find the format that a chat template writes calls in, or None where it shows no sign of one.
+def _recovered(strict: Completion, text: str, format: str, offered: Offered) -> Completion:
+    is_settled = strict.calls and strict.error is None
+    if is_settled and not (offered and format in _UNMARKED):
+        return strict
+    # Imported here, because its patterns take as long to compile as all of a strict parse to import.
+    from evaluation.toolcalls.formats.recovery import recover  # noqa: PLC0415
 
-    >>> format_of_template("{{ '<tool_call>' + call | tojson + '</tool_call>' }}")
-    'hermes'
-    """
-    if "<function=" in chat_template:
-        # Qwen3-Coder's XML within the same tags: reading it as JSON would call every output malformed.
-        return None
-    if "<tool_call>" in chat_template:
-        return "qwen3" if "</think>" in chat_template else "hermes"
-    return "toolcall_tag" if "<TOOLCALL>" in chat_template else None
+    recovered = recover(text, format, offered)
+    if recovered is None:
+        return Completion(text=text.strip()) if is_settled else strict
+    return recovered

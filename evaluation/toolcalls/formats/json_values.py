@@ -12,8 +12,8 @@ MAX_FAULTS = 32
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
-class JsonFault(ValueError):
-    """Text that is no JSON value this package accepts; `position` counts from the text's start."""
+class Fault(ValueError):
+    """Text that is no value this package accepts; `position` counts from the text's start."""
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
@@ -24,29 +24,29 @@ class JsonFault(ValueError):
 def decode_value_at(text: str, start: int) -> tuple[Any, int]:
     """Decode the JSON value that begins at `start`, after blanks, and return it with the index behind it.
 
-    Raises JsonFault: no JSON, NaN or an infinite number, more than 64 levels, more than 128 digits.
+    Raises Fault: no JSON, NaN or an infinite number, more than 64 levels, more than 128 digits.
     """
     start = skip_blanks(text, start)
     try:
         value, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        raise JsonFault(error.msg, error.pos) from None
+        raise Fault(error.msg, error.pos) from None
     except RecursionError:
-        raise JsonFault(TOO_DEEP, start) from None
+        raise Fault(TOO_DEEP, start) from None
     except ValueError as error:
-        raise JsonFault(str(error), start) from None
+        raise Fault(str(error), start) from None
     openers = text.count("{", start, end) + text.count("[", start, end)
     if openers > MAX_DEPTH and _is_deeper_than_allowed(value):
-        raise JsonFault(TOO_DEEP, start)
+        raise Fault(TOO_DEEP, start)
     return value, end
 
 
 def decode_value(text: str) -> Any:
-    """Decode a text that is one JSON value and nothing else; raises JsonFault as `decode_value_at` does."""
+    """Decode a text that is one JSON value and nothing else; raises Fault as `decode_value_at` does."""
     value, end = decode_value_at(text, 0)
     end = skip_blanks(text, end)
     if end < len(text):
-        raise JsonFault("text after the JSON value", end)
+        raise Fault("text after the JSON value", end)
     return value
 
 

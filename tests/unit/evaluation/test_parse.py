@@ -147,7 +147,7 @@ def test_a_good_call_beside_a_malformed_one_is_read_and_the_error_kept() -> None
         ("<tool_call>{'name': 'f', 'arguments': {'x': \"it's\"}}", [("f", {"x": "it's"})], "single_quotes"),
         ('<tool_call>{"name": "f", "arguments": {"x": [1, 2,],},}', [("f", {"x": [1, 2]})], "trailing_comma"),
         ('<tool_call>{"name": "f", "arguments": {"x": True}}', [("f", {"x": True})], "python_literal"),
-        ('<tool_call>{"name": "f", "arguments": {"x": "a', [("f", {"x": "a"})], "missing_closer"),
+        ('<tool_call>{"name": "f", "arguments": {"x": "a"', [("f", {"x": "a"})], "missing_closer"),
         ('<tool_call>{name: "f", "arguments": {}}', [("f", {})], "unquoted_key"),
         (f"Sure: {CALL} bye", [("f", {"x": 1})], "missing_tags"),
     ],
@@ -170,7 +170,7 @@ def test_a_lenient_parse_leaves_prose_alone() -> None:
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"'hermse'.*hermes, qwen3, toolcall_tag, bare_json, structured"):
+    with pytest.raises(ValueError, match=r"'hermse'.*hermes, qwen3, qwen3_coder, .*structured"):
         parse_completion("", "hermse")
 
 
@@ -180,7 +180,8 @@ def test_an_unknown_format_names_the_known_ones() -> None:
         ("{{ '<tool_call>' }}", "hermes"),
         ("{{ '<think>' }}{{ content.split('</think>') }}<tool_call>", "qwen3"),
         ("<TOOLCALL>", "toolcall_tag"),
-        ("<tool_call>\n<function=", None),
+        ("<tool_call>\n<function=f>\n<parameter=x>", "qwen3_coder"),
+        ("<tool_call>{{ name }}<arg_key>", None),
         ("{{ messages }}", None),
     ],
 )

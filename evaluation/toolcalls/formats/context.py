@@ -1,0 +1,104 @@
+"""What the prose around an unmarked call says of it: that it is made, or that it is only spoken of.
+
+JSON without a sign of its format is a call only where nothing speaks against it. Documentation, examples,
+conditions, questions, refusals and quotations do. The cues are English, and kept to a few hundred signs
+around the call, so that the time stays linear.
+"""
+
+from __future__ import annotations
+
+import re
+
+NEAR, FAR = 300, 1200
+
+
+def _any(*phrases: str) -> re.Pattern[str]:
+    return re.compile(r"\b(?:" + "|".join(phrases) + ")", re.IGNORECASE)
+
+
+_VERBS = r"(?:call|use|invoke|run|execute|send|emit|make|write|issue|look|be|need|follow|comply|do|delete)\b"
+_FILLERS = r"(?:(?:not|also|then|always|never|just|you|i|we) ){0,2}"
+# Anywhere near the call.
+_EXAMPLE = _any(
+    r"for (?:example|instance)",
+    r"e\.g\.",
+    r"(?:an?|the|this|another|following|here's an) (?:\w+ )?(?:example|sample|template)",
+    r"example (?:\w+ )?(?:of|call|usage|request|payload|output)",
+    r"example:",
+    r"hypothetical(?:ly)?",
+    r"placeholders?",
+    r"documentation",
+    r"malicious|attacker|phishing|prompt injection|injected",
+    r"ignore (?:all |any |the |my |your )?(?:previous |prior |above )?instructions",
+    r"system override",
+)
+# In the sentence before the call.
+_BEFORE = _any(
+    rf"(?:would|could|might|should|must|can|may) {_FILLERS}{_VERBS}",
+    r"(?:won't|wouldn't|can't|cannot|shouldn't|don't|do not|never|not going to|refuse to|will not|avoid)"
+    rf" (?:\w+ ){{0,3}}{_VERBS}",
+    r"if (?:you|i|we|the|a|an|it|one)\b",
+    r"instead of|rather than|such as",
+    r"shaped like|formatted (?:like|as)|looks? like|works? like",
+    r"(?:format|syntax|schema|structure)\b[^.]{0,60}$",
+    r"how to|to use the|to (?:call|invoke) (?:the|a|this)|here(?:'s| is) how",
+    r"asked me to|tells? me to|told me to|the user (?:wants|asked)",
+    r"says?\b|said\b|wrote\b|quoted?\b",
+    r"expects?\b|accepts?\b",
+    r"previous(?:ly)?\b|earlier\b|last time\b",
+)
+# Behind the call.
+_AFTER = _any(
+    r"replace\b",
+    r"(?:is|was|be) (?:just |only |merely )?(?:an? |the )?(?:example|template|sample|illustration)",
+    r"(?:shall|should|may|can|could) i\b",
+    r"would you like|do you want|want me to|if you(?:'d| would)? (?:like|want)[^.]{0,20} me to",
+    r"(?:does|is) (?:that|this) (?:ok|okay|look|sound|right|correct)|(?:please |you )?confirm",
+    r"once you (?:confirm|approve|provide|tell)|before i (?:call|run|send|do|proceed)",
+    r"i (?:won't|will not|would not|wouldn't|did not|didn't|have not|haven't|am not|can't|cannot)",
+    r"not (?:actually |yet )?(?:been )?(?:run|executed|called|sent|made)",
+    r"would (?:call|send|run|return|be|do|have)",
+    r"which (?:one|would|of)|is (?:how|what) (?:you|one|a call)|this is how",
+)
+_CHOICE = _any("or\\b", "alternatively", "either", "option", "instead")
+_COMMITMENT = _any(
+    r"i'll|i will|i'm (?:going to|now|calling)|i am (?:going to|now|calling)",
+    r"let me|let's",
+    r"(?:calling|using|running|now|sure|okay|ok)\b",
+    r"(?:tool|function) call",
+)
+_SENTENCE = re.compile(r"[.!?](?=\s)|\n\s*\n")
+_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "«": "»", "(": ")"}
+
+
+def is_only_spoken_of(text: str, start: int, end: int) -> bool:
+    """Tell whether the prose of `text` before `start` and behind `end` speaks of a call that is not made."""
+    before, behind = text[max(0, start - FAR) : start], text[end : end + NEAR]
+    if _EXAMPLE.search(before) or _EXAMPLE.search(behind):
+        return True
+    if _is_quoted(before, behind):
+        return True
+    return bool(_BEFORE.search(last_sentence(before[-NEAR:])) or _AFTER.search(behind))
+
+
+def leaves_a_choice(between: str) -> bool:
+    """Tell whether what stands between two calls makes them alternatives."""
+    return bool(_CHOICE.search(between[:NEAR]))
+
+
+def announces_a_call(before: str) -> bool:
+    """Tell whether the last sentence before a call says that it is made now."""
+    return bool(_COMMITMENT.search(last_sentence(before[-NEAR:])))
+
+
+def last_sentence(text: str) -> str:
+    """Return the last sentence of a short text that says anything."""
+    pieces = [piece for piece in _SENTENCE.split(text) if piece.strip(" \t\r\n:`*#-")]
+    return pieces[-1] if pieces else ""
+
+
+def _is_quoted(before: str, behind: str) -> bool:
+    opening, closing = before[-1:], behind[:1]
+    if before.endswith("```") or _QUOTES.get(opening) != closing or not closing:
+        return False
+    return bool(before[:-1].strip() or behind[1:].strip(" \t\r\n."))

@@ -1,0 +1,17 @@
+"""Stop tokens that decoding leaves at the end of a completion: they say nothing."""
+
+from __future__ import annotations
+
+STOP_TOKENS = ("<|im_end|>", "</s>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
+
+
+def without_stop_tokens(text: str) -> str:
+    """Return a text less the stop tokens at its end, and the blanks between and behind them."""
+    end = kept = len(text)
+    while True:
+        while end > 0 and text[end - 1] in " \t\r\n":
+            end -= 1
+        token = next((each for each in STOP_TOKENS if text.endswith(each, 0, end)), None)
+        if token is None:
+            return text[:kept]
+        end = kept = end - len(token)
