@@ -18,6 +18,15 @@ from infra.storage import Storage
 _SCORE_READS = ("runs/*/prepare/", "runs/*/predict/")
 _SCORE_WRITES = ("runs/*/scores/",)
 
+SCORE_FILES = (
+    "lambdas/__init__.py",
+    "lambdas/score_predictions.py",
+    "evaluation/__init__.py",
+    "evaluation/toolcalls/*.py",
+    "evaluation/toolcalls/formats/*.py",
+    "evaluation/toolcalls/schemas/*.py",
+)
+
 
 class PipelineFunctions(Construct):
     """PlanRun, CheckQuotas and ScorePredictions."""
@@ -65,14 +74,7 @@ class PipelineFunctions(Construct):
             settings=settings,
             root=root,
             module="score_predictions",
-            files=(
-                "lambdas/__init__.py",
-                "lambdas/score_predictions.py",
-                "evaluation/__init__.py",
-                "evaluation/toolcalls/*.py",
-                "evaluation/toolcalls/formats/*.py",
-                "evaluation/toolcalls/schemas/*.py",
-            ),
+            files=SCORE_FILES,
             environment={},
             statements=[
                 list_prefixes(storage, _SCORE_READS),
