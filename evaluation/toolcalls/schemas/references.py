@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _MAX_CHARACTERS = 10_000
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 
 
@@ -32,8 +33,9 @@ def resolve_reference(root: Any, reference: Any) -> Any:
 def _step(found: Any, token: str) -> Any:
     if isinstance(found, Mapping):
         return found.get(token)
-    is_index = isinstance(found, list) and token.isascii() and token.isdigit() and len(token) < 10
-    return found[int(token)] if is_index and int(token) < len(found) else None
+    if not isinstance(found, list) or not _INDEX.fullmatch(token):
+        return None
+    return found[int(token)] if int(token) < len(found) else None
 
 
 def _decoded(match: re.Match[str]) -> str:
