@@ -119,8 +119,13 @@ def _keep(row: Row, place: Place, store: RowStore) -> None:
         raise RowError("row", "holds what JSON in UTF-8 cannot", str(error)) from error
 
 
-def read_line(line: bytes, file: RowFile, shape: str | None = None) -> list[Row]:
-    """Bring one line of a file to canonical rows. Raises RowError and nothing else, whatever is in it."""
+def read_line(
+    line: bytes, file: RowFile, shape: str | None = None, *, as_published: bool = False
+) -> list[Row]:
+    """Bring one line of a file to canonical rows. Raises RowError and nothing else, whatever is in it.
+
+    `as_published` takes gold calls as they are written, whether or not their tools would.
+    """
     try:
         raw = read_json(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -128,7 +133,8 @@ def read_line(line: bytes, file: RowFile, shape: str | None = None) -> list[Row]
     except ValueError as error:
         raise RowError("line", "is not JSON", f"{error}: write one object a line") from error
     try:
-        return [for_purpose(row, file.purpose) for row in read_rows(raw, file.stem, shape)]
+        rows = read_rows(raw, file.stem, shape, as_published=as_published)
+        return [for_purpose(row, file.purpose) for row in rows]
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:

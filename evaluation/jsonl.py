@@ -16,6 +16,11 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
     Raises BadInput naming the file and the line.
     """
+    return [record for _, record in read_numbered(path)]
+
+
+def read_numbered(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Read as `read_jsonl` does, each object with the number of its line, from 1."""
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file")
     try:
@@ -23,7 +28,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text: {error}") from error
-    return [_read_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+    return [(number, _read_line(line, path, number)) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ from data.shapes.texts import check_text
 from data.shapes.tools import Toolset, read_toolset
 
 ID_KEYS = ("id", "uuid")
+UNDECLARED: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 Reader = Callable[[Raw, Toolset], Row]
 Rewriter = Callable[[Raw], list[Plain]]
@@ -98,17 +99,20 @@ NO_ROWS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def read_rows(raw: object, default_source: str, shape: str | None = None) -> list[Row]:
+def read_rows(
+    raw: object, default_source: str, shape: str | None = None, *, as_published: bool = False
+) -> list[Row]:
     """Bring one parsed line to its canonical rows, at least one: a dialog has a row for each answer in it.
 
     `default_source` names the origin of rows that do not name one; `shape`, of SHAPE_NAMES, takes the place
-    of telling it by the keys. Rows of one line share its id, with `-1`, `-2`, … behind. Raises RowError and
-    nothing else, whatever the line holds.
+    of telling it by the keys. Rows of one line share its id, with `-1`, `-2`, … behind. Gold calls are
+    checked and written as their tools declare them, unless they are taken `as_published`, which is what a
+    benchmark's own figures rest on. Raises RowError and nothing else, whatever the line holds.
     """
     if not isinstance(raw, Mapping):
         raise RowError("row", "is not a JSON object", "write one object a line")
     try:
-        return _read(_unwrapped(raw), default_source, shape)
+        return _read(_unwrapped(raw), default_source, shape, as_published)
     except RecursionError as error:
         raise RowError("row", "is nested too deeply", "flatten its schemas and arguments") from error
     except ValueError as error:
@@ -133,17 +137,17 @@ def for_purpose(row: Row, purpose: Purpose | None) -> Row:
     )
 
 
-def _read(raw: Raw, default_source: str, name: str | None) -> list[Row]:
+def _read(raw: Raw, default_source: str, name: str | None, as_published: bool) -> list[Row]:
     found = _shape_of(raw) if name is None else BY_NAME[name]
     absent = [key for key in found.keys if key not in raw] if name is not None else []
     if absent:
         raise RowError("row", f"is not of the shape {name}", f"give {', '.join(absent)}, or name no shape")
     if found.read is not None:
-        rows = [found.read(raw, _tools_of(raw))]
+        rows = [found.read(raw, _tools_of(raw, as_published))]
     elif found.alternatives:
-        rows = [_read_first(found, raw)]
+        rows = [_read_first(found, raw, as_published)]
     else:
-        rows = [_read_plain(plain) for plain in _rewritten(found, raw)]
+        rows = [_read_plain(plain, as_published) for plain in _rewritten(found, raw)]
     return _identified(rows, raw, default_source)
 
 
@@ -175,25 +179,31 @@ def _rewritten(found: Shape, raw: Raw) -> list[Plain]:
     return found.rewrite(raw)
 
 
-def _read_plain(plain: Plain) -> Row:
+def _read_plain(plain: Plain, as_published: bool) -> Row:
     read = BY_NAME[plain.shape].read or read_chat
     try:
-        return read(plain.raw, _tools_of(plain.raw))
+        return read(plain.raw, _tools_of(plain.raw, as_published))
     except RowError as error:
         raise RowError(plain.published_name(error.field), error.reason, error.mend) from error
 
 
-def _read_first(found: Shape, raw: Raw) -> Row:
+def _read_first(found: Shape, raw: Raw, as_published: bool) -> Row:
     first: RowError | None = None
     for plain in _rewritten(found, raw):
         try:
-            return _read_plain(plain)
+            return _read_plain(plain, as_published)
         except RowError as error:
             first = first or error
     raise first or RowError("row", "holds no answer", "give one")
 
 
-def _tools_of(raw: Raw) -> Toolset:
+def _tools_of(raw: Raw, as_published: bool) -> Toolset:
+    tools = _offered(raw)
+    # Tools that declare nothing take every gold call as it is written.
+    return Toolset(tools.text, dict.fromkeys(tools.parameters, UNDECLARED)) if as_published else tools
+
+
+def _offered(raw: Raw) -> Toolset:
     if raw.get("tools") is not None:
         return read_toolset(raw["tools"])
     config = raw.get("toolConfig")

@@ -31,9 +31,15 @@ class SuiteScores(NamedTuple):
 
 
 def score_suite(
-    rows: Iterable[Row], predictions: Iterable[Prediction], *, rules: Rules = DEFAULT_RULES
+    rows: Iterable[Row],
+    predictions: Iterable[Prediction],
+    *,
+    rules: Rules = DEFAULT_RULES,
+    lenient: bool = False,
 ) -> SuiteScores:
     """Score every row by its prediction; a row without a usable one is unscored and says why.
+
+    With `lenient` a call that can be mended counts as the mended one.
 
     Predictions with an id twice count if they are equal; if they differ, neither can be trusted and the row
     is unscored. Raises ValueError for two rows with one id.
@@ -46,7 +52,7 @@ def score_suite(
         row_id = str(row.get("id"))
         if row_id in scores:
             raise ValueError(f"two rows have the id {row_id!r}")
-        scores[row_id] = _score(by_id.get(row_id, []), row, rules)
+        scores[row_id] = _score(by_id.get(row_id, []), row, rules, lenient)
     return SuiteScores(scores, tuple(name for name in by_id if name not in scores))
 
 
@@ -78,7 +84,7 @@ def score_of(record: Mapping[str, Any]) -> Score:
     )
 
 
-def _score(predictions: list[Prediction], row: Row, rules: Rules) -> Score:
+def _score(predictions: list[Prediction], row: Row, rules: Rules, lenient: bool) -> Score:
     if not predictions:
         return Score(None, error="no prediction has this id")
     prediction = predictions[0]
@@ -88,8 +94,12 @@ def _score(predictions: list[Prediction], row: Row, rules: Rules) -> Score:
         return Score(None, error=f"not predicted: {prediction['error']}")
     if "choices" in prediction:
         return score_choices(prediction["choices"], row)
-    text, format = prediction.get("completion"), prediction.get("format")
+    text = prediction.get("completion")
+    # A message carries its calls apart from its text, in whatever format a model wrote them.
+    format = "structured" if isinstance(text, Mapping) else prediction.get("format")
     if not isinstance(text, str | Mapping) or not isinstance(format, str) or format not in FORMATS:
         known = ", ".join(FORMATS)
         return Score(None, error=f"the prediction needs 'choices', or 'completion' and 'format' ({known})")
-    return score_completion(parse_completion(text, format), row, rules=rules)
+    tools = row.get("tools")
+    types = tools if isinstance(tools, str) else None
+    return score_completion(parse_completion(text, format, tools=types, lenient=lenient), row, rules=rules)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import bootstrap
 
-from evaluation.statistics import adjust_by_holm, compare_paired, estimate
-from evaluation.toolcalls.metrics import Proportion
+from evaluation.statistics import RESAMPLES, adjust_by_holm, compare_paired, estimate
+from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
+def wilson(successes: float, n: int) -> tuple[float, float]:
     z, share = 1.959963984540054, successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -30,9 +31,104 @@ def test_the_interval_is_wilson_s(case: tuple[int, int]) -> None:
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
+# Rows with one to three calls, of which some are right: {(right, calls): rows}.
+CALLS = {(1, 1): 120, (0, 1): 30, (2, 2): 40, (1, 2): 25, (3, 3): 10, (0, 3): 5}
+TAKEN = {("a", "a"): 60, ("a", "b"): 20, ("b", "b"): 50, ("b", "c"): 10, ("c", "c"): 15, ("c", "x"): 5}
+
+
+def spread_out(rows: dict[tuple[int, int], int]) -> np.ndarray:
+    return np.array([pair for pair, count in rows.items() for _ in range(count)], dtype=float)
+
+
+def test_a_ratio_has_the_percentile_bootstrap_over_rows_that_scipy_draws() -> None:
+    part, whole = spread_out(CALLS).T
+    peer = bootstrap(
+        (part, whole),
+        lambda p, w, axis: p.sum(axis=axis) / w.sum(axis=axis),
+        paired=True,
+        n_resamples=RESAMPLES,
+        batch=500,
+        method="percentile",
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    found = estimate(Ratio(CALLS))
+    assert found.value == pytest.approx(part.sum() / whole.sum())
+    assert (found.low, found.high) == pytest.approx((peer.low, peer.high), abs=0.004)
+    assert found.n == 230
+
+
+def test_the_calls_of_one_row_are_not_taken_for_so_many_rows() -> None:
+    alone = estimate(Ratio({(1, 1): 150, (0, 1): 150}))
+    together = estimate(Ratio({(3, 3): 50, (0, 3): 50}))
+    widths = [one.high - one.low for one in (alone, together) if one.high is not None and one.low is not None]
+    assert widths[1] == pytest.approx(widths[0] * math.sqrt(3), rel=0.05)
+
+
+def f1_of(pairs: np.ndarray, axis: int) -> np.ndarray:
+    assert axis == -1
+    scores = []
+    for one in "abc":
+        expected, took = np.char.startswith(pairs, one), np.char.endswith(pairs, one)
+        scores.append(2 * (expected & took).sum(axis=-1) / (expected.sum(axis=-1) + took.sum(axis=-1)))
+    mean: np.ndarray = np.mean(scores, axis=0)
+    return mean
+
+
+@pytest.mark.parametrize("classes", [None, ("a", "b", "c")], ids=["those_expected", "fixed"])
+def test_f1_has_the_percentile_bootstrap_over_rows_that_scipy_draws(classes: tuple[str, ...] | None) -> None:
+    pairs = np.array([f"{e}{t}" for (e, t), count in TAKEN.items() for _ in range(count)])
+    peer = bootstrap(
+        (pairs,), f1_of, n_resamples=2_000, batch=200, method="percentile", rng=np.random.default_rng(5)
+    ).confidence_interval
+    found = estimate(MacroF1(TAKEN, classes))
+    assert found.value == pytest.approx(float(f1_of(pairs, -1)))
+    assert (found.low, found.high) == pytest.approx((peer.low, peer.high), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "tally",
+    [
+        Ratio({(1, 1): 40}),
+        Ratio({(0, 2): 40}),
+        Ratio({(1, 2): 1}),
+        MacroF1({("a", "a"): 40}),
+        MacroF1({("a", "b"): 40}),
+    ],
+    ids=["all_right", "all_wrong", "one_row", "f1_1", "f1_0"],
+)
+def test_where_every_resample_comes_to_the_same_the_interval_is_wilson_s(tally: Ratio | MacroF1) -> None:
+    found = estimate(tally)
+    assert found.value is not None and found.low is not None and found.high is not None
+    assert (found.low, found.high) == pytest.approx(wilson(found.value * tally.n, tally.n), abs=1e-9)
+    assert found.high - found.low > 0.05, "no sample of this size is sure"
+
+
+def test_a_mean_over_one_category_has_the_interval_of_that_category() -> None:
+    one = Proportion(7, 30)
+    assert estimate(CategoryMean({"a": one})) == estimate(one)
+
+
+def test_the_interval_of_a_mean_over_categories_holds_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    sizes, truth = np.array([4, 16, 24, 267]), np.array([0.9, 0.6, 0.75, 0.7])
+    held = 0
+    for _ in range(1_000):
+        right = rng.binomial(sizes, truth)
+        shares = {str(n): Proportion(int(r), int(n)) for r, n in zip(right, sizes, strict=True)}
+        found = estimate(CategoryMean(shares))
+        assert found.low is not None and found.high is not None
+        held += found.low <= truth.mean() <= found.high
+    assert 0.93 <= held / 1_000 <= 0.995
+
+
+def test_an_interval_is_the_same_each_time() -> None:
+    assert estimate(Ratio(CALLS)) == estimate(Ratio(CALLS))
+
+
 def test_nothing_has_no_value_and_no_interval() -> None:
-    nothing = estimate(Proportion(0, 0))
-    assert (nothing.value, nothing.low, nothing.high, nothing.n) == (None, None, None, 0)
+    for tally in (Proportion(0, 0), Ratio({}), MacroF1({}), CategoryMean({})):
+        nothing = estimate(tally)
+        assert (nothing.value, nothing.low, nothing.high, nothing.n) == (None, None, None, 0)
     none = compare_paired([], [])
     assert (none.difference, none.p, none.n) == (None, None, 0)
 

@@ -14,6 +14,8 @@ from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
 
 GOOD = {"id": "r1", "completion": hermes("get_weather", {"city": "Paris"}), "format": "hermes"}
 ROW = call_row(("get_weather", {"city": "Paris"}))
+CALLED = {"type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}
+MESSAGE = {"role": "assistant", "content": None, "tool_calls": [CALLED]}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,7 @@ ROW = call_row(("get_weather", {"city": "Paris"}))
         ([{**GOOD, "format": "hermse"}], "hermes, qwen3", "an unknown format names the known ones"),
         ([{**GOOD, "completion": 5}], "needs 'choices'", "a completion that is no text"),
         ([{**GOOD, "format": None}], "needs 'choices'", "no format"),
+        ([{**GOOD, "completion": MESSAGE}], None, "a message needs none, whatever it says"),
     ],
 )
 def test_a_row_without_a_usable_prediction_is_unscored(
@@ -85,3 +88,12 @@ def test_text_rows_and_call_rows_are_scored_in_one_suite() -> None:
     rows = [ROW, text_row("cannot_answer", "r2")]
     said = {"id": "r2", "completion": ANSWERS["cannot_answer"], "format": "hermes"}
     assert [one["value"] for one in score_suite(rows, [said, GOOD]).records()] == [1.0, 1.0]
+
+
+def test_the_row_s_tools_give_the_types_that_a_format_does_not_write() -> None:
+    written = "<function=set_timer>\n<parameter=minutes>\n5\n</parameter>\n</function>"
+    said = {"id": "r1", "completion": f"<tool_call>\n{written}\n</tool_call>", "format": "qwen3_coder"}
+    assert score_suite([call_row(("set_timer", {"minutes": 5}))], [said]).scores["r1"].is_correct
+    texts = call_row(("get_weather", {"city": "5"}))
+    said["completion"] = said["completion"].replace("set_timer", "get_weather").replace("minutes", "city")
+    assert score_suite([texts], [said]).scores["r1"].is_correct, "a city named 5 is no number"

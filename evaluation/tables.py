@@ -1,0 +1,77 @@
+"""A suite's figures as text for a terminal of a hundred columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from data.rows import Rejection
+from evaluation.figures import FIGURES
+from evaluation.inputs import describe_unread
+from evaluation.statistics import Estimate
+from evaluation.summary import Summary
+from evaluation.toolcalls.decision import DECISIONS, MALFORMED
+
+COLUMNS = 100
+LINES_SHOWN = 10
+
+
+def table_of_summary(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejection]) -> str:
+    """Write everything that was found out, no line longer than COLUMNS."""
+    blocks = [
+        _counts(summary, unknown_ids, unread),
+        _figures("metric", summary.metrics, {name: one.of for name, one in FIGURES.items()}),
+        _figures("recall", summary.recall, dict.fromkeys(summary.recall, "rows that expect it")),
+        _figures("ast_accuracy by source", summary.categories, {}) if len(summary.categories) > 1 else [],
+        _confusion(summary.confusion),
+        _reasons(summary.reasons),
+    ]
+    return "\n\n".join("\n".join(map(_clipped, block)) for block in blocks if block)
+
+
+def _counts(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejection]) -> list[str]:
+    scored = summary.rows - summary.unscored
+    lines = [f"{summary.rows} rows, {scored} scored, {summary.unscored} unscored"]
+    lines += _some([f"  unscored {count} x {cause}" for cause, count in summary.errors.items()])
+    if unread:
+        lines.append(f"{len(unread)} lines are no row that can be read")
+        lines += _some([f"  {describe_unread(one)}" for one in unread])
+    if unknown_ids:
+        lines.append(f"{len(unknown_ids)} predictions belong to no row, such as {unknown_ids[0]!r}")
+    return lines
+
+
+def _figures(title: str, estimates: Mapping[str, Estimate], of: Mapping[str, str]) -> list[str]:
+    lines = [f"{title:<26}{'value':>8}{'95% interval':>18}{'n':>8}" + ("  share of" if of else "")]
+    for name, one in estimates.items():
+        value = "none" if one.value is None else f"{one.value:.1%}"
+        interval = "" if one.low is None or one.high is None else f"{one.low:.1%} to {one.high:.1%}"
+        lines.append(
+            f"{name or '(none)':<26.26}{value:>8}{interval:>18}{one.n:>8}  {of.get(name, '')}".rstrip()
+        )
+    return lines
+
+
+def _confusion(table: Mapping[str, Mapping[str, int]]) -> list[str]:
+    taken = [name for name in (*DECISIONS, MALFORMED) if any(name in row for row in table.values())]
+    if not taken:
+        return []
+    lines = [f"{'expected / taken':<18}" + "".join(f"{name:>{len(name) + 2}}" for name in taken)]
+    lines += [
+        f"{expected:<18}" + "".join(f"{table[expected].get(name, 0):>{len(name) + 2}}" for name in taken)
+        for expected in DECISIONS
+        if expected in table
+    ]
+    return lines
+
+
+def _reasons(reasons: Mapping[str, int]) -> list[str]:
+    return [f"{reason:<26}{rows:>8}" for reason, rows in {"reason": "rows", **reasons}.items()]
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    left_out = len(lines) - LINES_SHOWN
+    return [*lines[:LINES_SHOWN], *([f"  and {left_out} more"] if left_out > 0 else [])]
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"
