@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 _MAX_CHARACTERS = 10_000
-_INDEX = re.compile("0|[1-9][0-9]{0,8}")
-_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
 def resolve_reference(root: Any, reference: Any) -> Any:
@@ -21,7 +19,7 @@ def resolve_reference(root: Any, reference: Any) -> Any:
     """
     if not isinstance(reference, str) or len(reference) > _MAX_CHARACTERS or not reference.startswith("#"):
         return None
-    pointer = _PERCENT.sub(_decoded, reference[1:])
+    pointer = _unescaped(reference[1:])
     if pointer and not pointer.startswith("/"):
         return None
     found = root
@@ -33,10 +31,25 @@ def resolve_reference(root: Any, reference: Any) -> Any:
 def _step(found: Any, token: str) -> Any:
     if isinstance(found, Mapping):
         return found.get(token)
-    if not isinstance(found, list) or not _INDEX.fullmatch(token):
+    if not isinstance(found, list) or not _is_index(token):
         return None
     return found[int(token)] if int(token) < len(found) else None
 
 
-def _decoded(match: re.Match[str]) -> str:
-    return bytes.fromhex(match.group().replace("%", "")).decode("utf-8", errors="replace")
+def _is_index(token: str) -> bool:
+    return token.isascii() and token.isdigit() and len(token) < 10 and (len(token) == 1 or token[0] != "0")
+
+
+def _unescaped(fragment: str) -> str:
+    """Decode a URI's `%20` and its like; what is no such escape stays."""
+    if "%" not in fragment:
+        return fragment
+    first, *rest = fragment.encode("utf-8", errors="replace").split(b"%")
+    escapes = (
+        bytes.fromhex(part[:2].decode()) + part[2:] if _is_escape(part) else b"%" + part for part in rest
+    )
+    return (first + b"".join(escapes)).decode("utf-8", errors="replace")
+
+
+def _is_escape(part: bytes) -> bool:
+    return len(part) >= 2 and _HEX.issuperset(part[:2])

@@ -251,6 +251,8 @@ POINTERS: list[tuple[str, Any]] = [
     ("#/a~0b", "tilde"),
     ("#/a~01b", "both"),
     ("#/%C3%A9", "accent"),
+    ("#/é", "accent"),
+    ("#/%zz%", "no escape"),
     ("#/l/1", "second"),
     ("#/l/01", None),
     ("#/l/9", None),
@@ -264,7 +266,15 @@ POINTERS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("reference", "title"), POINTERS)
 def test_references_are_json_pointers(reference: str, title: str | None) -> None:
-    parts = {"a": "a", "a/b": "slash", "a~b": "tilde", "a~1b": "both", "é": "accent", "": "empty"}
+    parts = {
+        "a": "a",
+        "a/b": "slash",
+        "a~b": "tilde",
+        "a~1b": "both",
+        "é": "accent",
+        "": "empty",
+        "%zz%": "no escape",
+    }
     root: dict[str, Any] = {name: {"title": text} for name, text in parts.items()}
     root |= {"title": "whole", "l": [{"title": "first"}, {"title": "second"}]}
     found = resolve_reference(root, reference)
