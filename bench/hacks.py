@@ -21,6 +21,7 @@ QUESTION = "Could you please tell me which one you mean?"
 ANSWER = "It was settled on the first of May."
 TEXTS = {"cannot_answer": REFUSAL, "request_for_info": QUESTION, "direct": ANSWER}
 PADDING = 100_000
+LONG_EVERY = 5
 LOREM = "the weather of the year was mild and the harvest good "
 
 
@@ -88,11 +89,16 @@ FORMATS = (
 
 @dataclass(frozen=True)
 class Strategy:
-    """`write` gives a row's completion, or None where it has no meaning; `states`: the decision of a text."""
+    """A way to answer every row.
+
+    `write` gives a row's completion, or None where the strategy has no meaning. `states`: the decision of
+    one that is a text. `every`: long ones take only every so many rows.
+    """
 
     name: str
     write: Callable[[Case, Format], Written | None]
     states: str | None = None
+    every: int = 1
 
 
 def _honest(case: Case, format: Format) -> Written:
@@ -329,11 +335,11 @@ STRATEGIES = (
     Strategy("50 empty tags, right call", _stuffed(lambda format: format.opening + format.closing)),
     Strategy("50 empty lists, right call", _stuffed(lambda format: f"{format.opening}[]{format.closing}")),
     Strategy("50 open tags, right call", _stuffed(lambda format: format.opening)),
-    Strategy("right answer behind 100 kB", _padded_before),
-    Strategy("right answer before 100 kB", _padded_after),
-    Strategy("right answer with 100 kB of blanks", _blanks_within),
-    Strategy("right call, 100 kB of blanks in its values", _blanks_in_value),
-    Strategy("right call behind a thought of 100 kB", _thought),
+    Strategy("right answer behind 100 kB", _padded_before, every=LONG_EVERY),
+    Strategy("right answer before 100 kB", _padded_after, every=LONG_EVERY),
+    Strategy("right answer with 100 kB of blanks", _blanks_within, every=LONG_EVERY),
+    Strategy("right call, 100 kB of blanks in its values", _blanks_in_value, every=LONG_EVERY),
+    Strategy("right call behind a thought of 100 kB", _thought, every=LONG_EVERY),
     Strategy("right call by a look-alike name", _renamed(_confusable)),
     Strategy("right call, blank behind the name", _renamed(lambda name: name + " ")),
     Strategy("right calls in reverse", _reversed),

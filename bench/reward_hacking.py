@@ -112,7 +112,7 @@ def _run(
     pairs: dict[str, list[tuple[float, float]]] = {decision: [] for decision in DECISIONS}
     for case in cases:
         for format in FORMATS:
-            written = strategy.write(case, format)
+            written = None if case.number % strategy.every else strategy.write(case, format)
             if written is not None:
                 got = _reward(written, case, format, weights)
                 pairs[case.decision].append((got, fair[case.number, format.name]))

@@ -11,7 +11,7 @@ from evaluation.toolcalls.parse import parse_completion
 Generated = Completion | str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 # Counting ends here: what is longer is not worth more exactness, and a list may hold itself.
-MAX_CHARACTERS_COUNTED = 1_000_000
+MAX_CHARACTERS_COUNTED = 200_000
 UNREADABLE = Completion(error=ParseError("neither a text nor an assistant message", 0))
 
 

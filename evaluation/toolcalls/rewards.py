@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evaluation.toolcalls.completion import Completion
 from evaluation.toolcalls.decision import MALFORMED, decision_of_text
@@ -32,7 +32,7 @@ from evaluation.toolcalls.score import (
     weighted_value,
 )
 
-__all__ = ["Generated", "Reward", "ToolCallReward", "checked_weights", "grade", "reward", "tool_call_reward"]
+__all__ = ["Generated", "Reward", "check_format", "checked_weights", "grade", "reward"]
 
 # About 4,000 tokens: a thought of usual length is free. What a row expects is free on top of it.
 FREE_CHARACTERS = 16_000
@@ -65,7 +65,7 @@ def reward(
     Raises ValueError for weights that `checked_weights` refuses, an unknown format, or unequal lengths.
     """
     weights = checked_weights(weights)
-    _check_format(format)
+    check_format(format)
     if len(completions) != len(rows):
         raise ValueError(f"{len(completions)} completions for {len(rows)} rows; give a row for each")
     return [grade(one, row, weights, format=format).value for one, row in zip(completions, rows, strict=True)]
@@ -109,53 +109,10 @@ def checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     return {name: weight / greatest for name, weight in weights.items()}
 
 
-class ToolCallReward:
-    """A reward function as TRL's GRPOTrainer calls it (trl 1.16, `GRPOTrainer._calculate_rewards`)."""
-
-    def __init__(self, weights: Mapping[str, float] | None = None, *, format: str = "hermes") -> None:
-        _check_format(format)
-        self.weights = checked_weights(weights)
-        self.format = format
-        self.__name__ = "tool_call_reward"
-
-    def __call__(
-        self,
-        completions: Sequence[Generated],
-        expected: Sequence[object],
-        tools: Sequence[object] | None = None,
-        **columns: Any,
-    ) -> list[float | None]:
-        """Reward a batch; the columns of the data set come as lists, one entry a completion.
-
-        `expected` and `tools` are read as in a canonical row, as objects or JSON strings; prompts and other
-        columns are not needed. Raises ValueError where the columns are not as long as the completions.
-        """
-        toolsets = [None] * len(expected) if tools is None else tools
-        answers = columns.get("answers") or [None] * len(expected)
-        rows = [
-            row_of({"expected": one, "tools": offered, "answers": choices})
-            for one, offered, choices in zip(expected, toolsets, answers, strict=True)
-        ]
-        return reward(completions, rows, self.weights, format=self.format)
-
-
-def tool_call_reward(weights: Mapping[str, float] | None = None, *, format: str = "hermes") -> ToolCallReward:
-    """Make an entry of `reward_funcs` for TRL's GRPOTrainer; it can be pickled.
-
-    The data set needs the columns `prompt`, `expected` and `tools`. Raises ValueError as `reward` does.
-    """
-    return ToolCallReward(weights, format=format)
-
-
-def row_of(fields: Mapping[str, Any]) -> Row:
-    """A row to grade by, from fields that may be absent, None, or written as JSON strings."""
-    row = {name: fields[name] for name in ("expected", "tools", "answers") if fields.get(name) is not None}
-    if isinstance(row.get("expected"), str):
-        try:
-            row["expected"] = json.loads(row["expected"])
-        except (ValueError, RecursionError):
-            row["expected"] = None
-    return row
+def check_format(format: str) -> None:
+    """Raise ValueError for a format that no parser knows, naming those that are known."""
+    if format not in FORMATS:
+        raise ValueError(f"unknown tool-call format {format!r}; known are {', '.join(FORMATS)}")
 
 
 def _score(completion: Completion, row: Row) -> Score:
@@ -210,8 +167,3 @@ def _is_number(weight: object) -> bool:
 
 def _known() -> str:
     return ", ".join(DEFAULT_WEIGHTS)
-
-
-def _check_format(format: str) -> None:
-    if format not in FORMATS:
-        raise ValueError(f"unknown tool-call format {format!r}; known are {', '.join(FORMATS)}")

@@ -1,0 +1,314 @@
+"""Rewards: the score's value where an answer is honest, less where it is not, and never an exception."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.toolcalls import Call, Completion, parse_completion, reward, score_completion
+from evaluation.toolcalls.rewards import FREE_CHARACTERS, checked_weights, grade
+from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
+
+PARIS = ("get_weather", {"city": "Paris"})
+ROME = ("get_weather", {"city": "Rome"})
+TIMER = ("set_timer", {"minutes": 5})
+ASK, DECLINE, ANSWER = ANSWERS["request_for_info"], ANSWERS["cannot_answer"], ANSWERS["direct"]
+LOREM = "The harvest was good and the winter mild. "
+
+
+def said(*calls: tuple[str, Any]) -> str:
+    return "\n".join(hermes(name, arguments) for name, arguments in calls)
+
+
+def paid(completion: Any, row: Any, weights: Any = None, format: str = "hermes") -> float:
+    (value,) = reward([completion], [row], weights, format=format)
+    assert value is not None
+    return value
+
+
+def message(content: Any, *calls: tuple[str, Any]) -> dict[str, Any]:
+    entries = [{"function": {"name": name, "arguments": json.dumps(given)}} for name, given in calls]
+    return {"role": "assistant", "content": content, "tool_calls": entries}
+
+
+LADDER = [
+    ("", "nothing said"),
+    (said(("weather", {"city": "Paris"})), "an invented tool"),
+    (said(TIMER), "another tool, well called"),
+    (said(("get_weather", {})), "the right tool, its argument missing"),
+    (said(("get_weather", {"city": 7})), "the argument there, of another type"),
+    (said(ROME), "the right type, another value"),
+    (said(PARIS), "right"),
+]
+
+
+def test_each_step_towards_the_right_call_is_paid() -> None:
+    values = [paid(text, call_row(PARIS)) for text, _ in LADDER]
+    steps = list(zip(values, values[1:], [why for _, why in LADDER[1:]], strict=False))
+    assert [why for low, high, why in steps if not low < high] == []
+    assert values[0] == 0.0
+    assert values[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("weights", "named"),
+    [
+        ({"vlaues": 1.0}, "'vlaues'"),
+        ({1: 1.0}, "unknown reward part 1"),
+        ({"values": -1.0}, "negative"),
+        ({"values": math.nan}, "'values' is nan"),
+        ({"values": math.inf}, "'values' is inf"),
+        ({"values": 10**400}, "'values' is 1000"),
+        ({"values": True}, "'values' is True"),
+        ({"values": "3"}, "'values' is '3'"),
+        ({"values": None}, "'values' is None"),
+        ({"values": 0, "tool": 0.0}, "no reward weight is above 0"),
+        ({}, "no reward weight is above 0"),
+        ([("values", 1.0)], "give a weight by part"),
+        (3, "give a weight by part"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_named(weights: Any, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        reward([], [], weights)
+
+
+def test_weights_are_relative() -> None:
+    text, row = said(ROME), call_row(PARIS)
+    assert paid(text, row, {"tool": 1, "values": 3}) == pytest.approx(0.25)
+    assert paid(text, row, {"tool": 1e-6, "values": 3e-6}) == pytest.approx(0.25)
+    assert max(checked_weights({"tool": 5e-324}).values()) == 1.0
+
+
+@pytest.mark.parametrize("format", ["", "hermese", None])
+def test_an_unknown_format_is_refused_before_anything_is_graded(format: Any) -> None:
+    with pytest.raises(ValueError, match="known are hermes"):
+        reward([], [], format=format)
+
+
+def test_completions_and_rows_come_in_pairs() -> None:
+    with pytest.raises(ValueError, match="2 completions for 1 rows"):
+        reward([ANSWER, ANSWER], [text_row("direct")])
+
+
+SHAPES = [
+    (said(PARIS), "a text"),
+    (message(said(PARIS)), "a message that holds the text"),
+    ([message(said(PARIS))], "TRL's list of one"),
+    ((message(said(PARIS)),), "or a tuple"),
+    (message([{"type": "text", "text": said(PARIS)}]), "content in parts"),
+    (message([{"text": said(PARIS)}]), "content in Bedrock's parts"),
+    (message(None, PARIS), "a message with structured calls"),
+    (message("", PARIS), "whose content is empty"),
+    ([message(None, PARIS), {"role": "tool", "content": "sunny"}, message("It is sunny.")], "a tool loop"),
+    (Completion((Call("get_weather", {"city": "Paris"}),)), "a parsed completion"),
+]
+
+
+@pytest.mark.parametrize(("completion", "why"), SHAPES, ids=[why for _, why in SHAPES])
+def test_every_shape_of_a_right_completion_is_right(completion: Any, why: str) -> None:
+    assert paid(completion, call_row(PARIS)) == 1.0, why
+
+
+def endless() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    value["city"] = value
+    return value
+
+
+def deep(levels: int) -> Any:
+    value: Any = "Paris"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+HOSTILE: list[Any] = [
+    None,
+    7,
+    math.nan,
+    b"<tool_call>",
+    [],
+    {},
+    [None],
+    [[]],
+    [{"role": "user", "content": said(PARIS)}],
+    {"content": 7},
+    {"content": [None, 7, {"text": None}]},
+    {"tool_calls": 7},
+    {"tool_calls": "get_weather"},
+    {"tool_calls": [None, {"function": None}, {"function": {"name": 7, "arguments": {}}}]},
+    message(None, ("get_weather", [1])),
+    Completion(text=None),  # type: ignore[arg-type]
+    Completion(calls=None),  # type: ignore[arg-type]
+    Completion(calls=(None,)),  # type: ignore[arg-type]
+    Completion(calls=(Call("get_weather", None),)),  # type: ignore[arg-type]
+    Completion(calls=(Call(None, {}),)),  # type: ignore[arg-type]
+    "<tool_call>" * 10_000,
+    "{" * 100_000,
+    "\x00\ud800",
+]
+
+
+@pytest.mark.parametrize("completion", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_is_no_answer_gets_the_minimum_where_a_call_is_expected(completion: Any) -> None:
+    assert paid(completion, call_row(PARIS)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [endless(), {"city": deep(5000)}, {"city": object()}, {"city": {1, 2}}, {7: "Paris"}, {"city": math.nan}],
+    ids=["endless", "deep", "object", "set", "number as key", "nan"],
+)
+def test_arguments_that_no_text_could_hold_are_wrong_and_no_error(arguments: Any) -> None:
+    completion = Completion((Call("get_weather", arguments),))
+    assert 0 <= paid(completion, call_row(PARIS)) < 1
+    structured = {"tool_calls": [{"function": {"name": "get_weather", "arguments": arguments}}]}
+    assert 0 <= paid(structured, call_row(PARIS)) < 1
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "text", "tool_calls", "function", "name", "arguments"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANYTHING, st.sampled_from(["hermes", "qwen3", "toolcall_tag", "bare_json", "structured"]))
+def test_any_value_whatsoever_has_a_reward(value: Any, format: str) -> None:
+    assert 0 <= paid(value, call_row(PARIS), format=format) < 1
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({}, "expected.decision"),
+        ({"expected": None}, "expected.decision"),
+        ({"expected": {"decision": "tool_call"}}, "expected.calls"),
+        ({**call_row(PARIS), "tools": "{"}, "tools"),
+        (None, "not an object"),
+        ("row", "not an object"),
+    ],
+    ids=["empty", "null", "no calls", "tools", "none", "text"],
+)
+@pytest.mark.parametrize("text", [said(PARIS), "<tool_call>", ""], ids=["call", "malformed", "empty"])
+def test_none_only_means_that_the_row_cannot_be_graded(text: str, row: Any, named: str) -> None:
+    assert reward([text], [row]) == [None]
+    assert named in str(grade(text, row).score.error)
+
+
+FACTORS = [
+    (said(PARIS), call_row(PARIS), {}, "an honest answer"),
+    (f"Let me look.\n{said(PARIS)}", call_row(PARIS), {}, "a remark beside the call"),
+    (f"<think>Is it {said(ROME)}?</think>{said(PARIS)}", call_row(PARIS), {}, "a thought tries a call out"),
+    (said(PARIS), call_row(PARIS, TIMER), {}, "a call too few has its parts, no factor"),
+    (said(PARIS, PARIS), call_row(PARIS), {"calls": 1 / 2}, "twice"),
+    (said(PARIS, TIMER, ROME), call_row(PARIS), {"calls": 1 / 3}, "two more"),
+    (said(TIMER, PARIS), call_row(PARIS, TIMER), {}, "order is free"),
+    (said(PARIS) + DECLINE, call_row(PARIS), {"one_answer": 1 / 2}, "calls and declines"),
+    (said(PARIS) + ASK, call_row(PARIS), {"one_answer": 1 / 2}, "calls and asks"),
+    (
+        said(PARIS) + '\n{"name": "get_weather", "arguments": {"city": "Rome"}}',
+        call_row(PARIS),
+        {"one_answer": 1 / 2},
+        "a second call where another parser would read it",
+    ),
+    (said(PARIS) + "\n[TOOL_CALLS][]", call_row(PARIS), {"one_answer": 1 / 2}, "another format's tag"),
+    (said(PARIS) + " " * 3 * FREE_CHARACTERS, call_row(PARIS), {"length": 1 / 3}, "padded"),
+]
+
+
+@pytest.mark.parametrize(("text", "row", "below_one", "why"), FACTORS, ids=[why for *_, why in FACTORS])
+def test_factors(text: str, row: Any, below_one: dict[str, float], why: str) -> None:
+    graded = grade(text, row)
+    found = {name: factor for name, factor in graded.factors.items() if factor != 1.0}
+    assert found == {name: pytest.approx(factor, rel=0.01) for name, factor in below_one.items()}, why
+    assert graded.score.value is not None
+    assert graded.value == pytest.approx(graded.score.value * math.prod(graded.factors.values()))
+
+
+def test_the_order_counts_where_the_row_says_so() -> None:
+    row = call_row(PARIS, TIMER, ordered=True)
+    assert paid(said(PARIS, TIMER), row) == 1.0
+    assert paid(said(TIMER, PARIS), row) < paid(said(ROME, TIMER), row)
+
+
+def test_what_a_row_expects_may_be_as_long_as_it_is() -> None:
+    long = ("get_weather", {"city": "Paris " * FREE_CHARACTERS})
+    assert paid(said(long), call_row(long)) == 1.0
+    assert paid(said(long), call_row(PARIS)) < 0.2
+
+
+CALLS = st.lists(st.sampled_from([PARIS, ROME, TIMER, ("weather", {})]), min_size=1, max_size=4)
+ROWS = st.sampled_from(
+    [call_row(PARIS), call_row(PARIS, TIMER), call_row(TIMER, ROME, ordered=True), text_row("cannot_answer")]
+)
+WEIGHTS = st.dictionaries(
+    st.sampled_from(["decision", "tool", "order", "arguments", "values", "schema"]),
+    st.floats(0.01, 10),
+    min_size=1,
+)
+
+
+@settings(deadline=None)
+@given(CALLS, ROWS, WEIGHTS)
+def test_repeating_the_answer_never_pays(calls: Any, row: Any, weights: Any) -> None:
+    once = paid(said(*calls), row, weights)
+    if len(calls) >= len(row["expected"]["calls"]):
+        assert paid(said(*calls, *calls), row, weights) <= once + 1e-9
+
+
+@settings(deadline=None)
+@given(CALLS, ROWS, st.integers(1, 3000), st.booleans())
+def test_padding_a_call_never_pays(calls: Any, row: Any, times: int, in_front: bool) -> None:
+    text, padding = said(*calls), LOREM * times
+    padded = f"{padding}\n{text}" if in_front else f"{text}\n{padding}"
+    assert paid(padded, row) <= paid(text, row)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(list(ANSWERS)[2:]), st.sampled_from([ASK, DECLINE]), st.integers(1, 3000))
+def test_padding_a_text_never_pays(decision: str, text: str, times: int) -> None:
+    assert paid(text + "\n" + LOREM * times, text_row(decision)) <= paid(text, text_row(decision))
+
+
+@settings(deadline=None)
+@given(CALLS, ROWS, WEIGHTS)
+def test_a_reward_is_at_most_the_score_and_whole_only_where_it_is_right(
+    calls: Any, row: Any, weights: Any
+) -> None:
+    text = said(*calls)
+    score = score_completion(parse_completion(text, "hermes"), row)
+    assert score.value is not None
+    assert paid(text, row) <= score.value + 1e-9
+    assert (paid(text, row, weights) == 1.0) == score.is_correct
+
+
+GOLD = {"city": "Paris", "days": 3, "unit": "celsius"}
+WRONG = {"city": "Rome", "days": 4, "unit": "fahrenheit"}
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(list(GOLD)), st.booleans()), WEIGHTS)
+def test_mending_an_argument_never_costs(given_right: dict[str, bool], weights: Any) -> None:
+    row = call_row(("get_weather", GOLD))
+    arguments = {name: (GOLD if right else WRONG)[name] for name, right in given_right.items()}
+    before = paid(said(("get_weather", arguments)), row, weights)
+    for name, right in GOLD.items():
+        mended = paid(said(("get_weather", {**arguments, name: right})), row, weights)
+        assert mended >= before - 1e-9
+        if arguments.get(name) != right and "values" in weights:
+            assert mended > before
