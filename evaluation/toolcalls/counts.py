@@ -18,7 +18,9 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 def counts_of(
     calls: Sequence[Call], gold: Gold, assigned: Sequence[Fit | None], rules: Rules
 ) -> Mapping[str, int]:
-    """Count what was called, what was expected, and what of it was right; empty where neither is any call.
+    """Count what was called, what was expected, and what of it was right; empty where there is no call.
+
+    It is empty too where any call is right, because then none was expected rather than another.
 
     `calls`: the predicted ones. `assigned`: how each expected call, in order, fits the predicted one that it
     was assigned, or None; empty where nothing was assigned.
@@ -32,7 +34,7 @@ def counts_of(
     - `right_arguments`, `named_arguments`: written arguments of an assigned call of that tool whose value
       is accepted, or whose name alone is right.
     """
-    if not calls and not gold.calls:
+    if gold.any_call or not (calls or gold.calls):
         return NOTHING
     same = [fit for fit in assigned if fit is not None and fit.same_tool]
     named = sum(fit.right + len(fit.wrong) for fit in same)

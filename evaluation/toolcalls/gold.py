@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from evaluation.toolcalls.decision import DECISIONS
+from evaluation.toolcalls.languages import LANGUAGES
 
 Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
@@ -21,26 +22,30 @@ class GoldCall(NamedTuple):
 
     `accepted`: the accepted values of each argument. `optional`: arguments that may be left out.
     `has_alternatives`: objects within the values hold a list of accepted values per key, as BFCL's
-    possible_answer writes them.
+    possible_answer writes them. `language`: `java` or `javascript` where arguments are its literals in
+    strings, and the accepted values what these stand for.
     """
 
     name: str
     accepted: Mapping[str, tuple[Any, ...]]
     optional: frozenset[str] = frozenset()
     has_alternatives: bool = False
+    language: str | None = None
 
 
 class Gold(NamedTuple):
     """What a row expects.
 
     `any_text`: a row that declines without a text for it only forbids calls, whatever is said instead. That
-    is BFCL's irrelevance, whose questions may well have a plain answer.
+    is BFCL's irrelevance, whose questions may well have a plain answer. `any_call`: any call of the offered
+    tools is right and `calls` is empty; that is BFCL's relevance.
     """
 
     decision: str
     calls: tuple[GoldCall, ...]
     ordered: bool
     any_text: bool
+    any_call: bool
     tools: Mapping[str, Parameters]
 
 
@@ -53,19 +58,29 @@ def gold_of(row: Row) -> Gold:
     expected = row.get("expected")
     if not isinstance(expected, Mapping) or expected.get("decision") not in DECISIONS:
         raise BadRow(f"'expected.decision' must be one of {', '.join(DECISIONS)}")
-    allowed = _decode(expected.get("allowed"), "expected.allowed")
-    calls = _from_allowed(allowed) if allowed else _from_calls(expected.get("calls"))
-    if (expected["decision"] == "tool_call") != bool(calls):
+    decision, any_call = expected["decision"], expected.get("any_call") is True
+    calls = _calls_of(expected)
+    if (decision == "tool_call" and not any_call) != bool(calls):
         raise BadRow("'expected.calls' must hold calls where the decision is tool_call, and only there")
     return Gold(
-        decision=expected["decision"],
+        decision=decision,
         calls=calls,
         ordered=expected.get("ordered") is True,
-        any_text=expected["decision"] == "cannot_answer"
-        and expected.get("text") is None
-        and "answers" not in row,
+        any_text=decision == "cannot_answer" and expected.get("text") is None and "answers" not in row,
+        any_call=any_call and decision == "tool_call",
         tools=_parameters_by_name(row),
     )
+
+
+def _calls_of(expected: Mapping[str, Any]) -> tuple[GoldCall, ...]:
+    allowed = _decode(expected.get("allowed"), "expected.allowed")
+    calls = _from_allowed(allowed) if allowed else _from_calls(expected.get("calls"))
+    language = expected.get("language")
+    if language is None:
+        return calls
+    if language not in tuple(LANGUAGES):
+        raise BadRow(f"'expected.language' must be one of {', '.join(LANGUAGES)}")
+    return tuple(call._replace(language=language) for call in calls)
 
 
 def _from_allowed(allowed: Any) -> tuple[GoldCall, ...]:

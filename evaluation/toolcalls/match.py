@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from evaluation.toolcalls.bfcl import is_bfcl_value
 from evaluation.toolcalls.completion import Call
 from evaluation.toolcalls.gold import GoldCall, Parameters
+from evaluation.toolcalls.languages import literal_types, read_literal
 from evaluation.toolcalls.schema import violation_of
-from evaluation.toolcalls.values import Rules, is_same_value
+from evaluation.toolcalls.values import EXACT_RULES, Rules, is_same_value
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Fit(NamedTuple):
@@ -23,7 +28,7 @@ class Fit(NamedTuple):
     right: int = 0
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    wrong: Mapping[str, str] = MappingProxyType({})
+    wrong: Mapping[str, str] = _NOTHING
 
     @property
     def is_exact(self) -> bool:
@@ -40,65 +45,143 @@ class Fit(NamedTuple):
         return 1.0 if faults == 0 else 0.05 + 0.05 * self.right / (self.right + faults)
 
 
+OTHER_TOOL = Fit(same_tool=False)
+
+
 def fit_of(call: Call, gold: GoldCall, parameters: Parameters, rules: Rules) -> Fit:
     """Compare one predicted call with one expected call, argument by argument.
 
     `parameters`: the JSON Schema of the tool that is called, {} where it is unknown.
     """
     if call.name != gold.name:
-        return Fit(same_tool=False)
-    schemas = _properties(parameters)
-    shared = [name for name in call.arguments if name in gold.accepted]
-    faults = {n: _fault_of_value(call.arguments[n], gold, n, schemas.get(n), rules) for n in shared}
-    wrong = {name: fault for name, fault in faults.items() if fault}
-    absent = [name for name in gold.accepted if name not in call.arguments]
-    surplus = [name for name in call.arguments if name not in gold.accepted]
-    extra = tuple(n for n in surplus if not _is_default(schemas.get(n), call.arguments[n], rules))
+        return OTHER_TOOL
+    properties = _properties(parameters)
+    wrong: dict[str, str] = {}
+    extra: list[str] = []
+    for name, value in call.arguments.items():
+        if name not in gold.accepted or (rules.as_bfcl and name not in properties):
+            if not _says_nothing(name, value, parameters, rules):
+                extra.append(name)
+        elif fault := _fault_of_value(value, gold, name, parameters, rules):
+            wrong[name] = fault
     return Fit(
         same_tool=True,
         right=len(call.arguments) - len(wrong) - len(extra),
-        missing=tuple(name for name in absent if not _may_lack(gold, name, parameters, rules)),
-        extra=extra,
+        missing=tuple(n for n in _needed(gold, parameters, rules) if n not in call.arguments),
+        extra=tuple(extra),
         wrong=wrong,
     )
 
 
 def needed_arguments(gold: GoldCall, parameters: Parameters, rules: Rules) -> int:
     """How many arguments of an expected call may not be left out."""
-    return sum(not _may_lack(gold, name, parameters, rules) for name in gold.accepted)
+    return len(_needed(gold, parameters, rules))
 
 
-def _fault_of_value(value: Any, gold: GoldCall, name: str, schema: Any, rules: Rules) -> str | None:
-    accepted = gold.accepted[name]
-    violation = violation_of(schema, value)
-    nested = gold.has_alternatives
-    if any(is_same_value(one, value, rules, has_alternatives=nested) for one in accepted) and not (
-        rules.types_by_schema and violation == "wrong_type"
-    ):
-        return None
-    if violation:
-        return violation
-    return "wrong_value" if any(_kind(one) == _kind(value) for one in accepted) else "wrong_type"
+def _needed(gold: GoldCall, parameters: Parameters, rules: Rules) -> list[str]:
+    required = _required(parameters)
+    if rules.as_bfcl:
+        return [*required, *(n for n in gold.accepted if n not in required and n not in gold.optional)]
+    return [n for n in gold.accepted if n in required or not _may_lack(gold, n, parameters, rules)]
 
 
 def _may_lack(gold: GoldCall, name: str, parameters: Parameters, rules: Rules) -> bool:
     if name in gold.optional:
         return True
-    required = parameters.get("required")
-    if isinstance(required, list) and name in required:
+    return any(_says_nothing(name, one, parameters, rules) for one in gold.accepted[name])
+
+
+def _says_nothing(name: str, value: Any, parameters: Parameters, rules: Rules) -> bool:
+    """Whether it is all the same if an argument that is not required is written so or left out."""
+    if rules.as_bfcl or name in _required(parameters):
         return False
     schema = _properties(parameters).get(name)
-    return any(_is_default(schema, accepted, rules) for accepted in gold.accepted[name])
+    if not isinstance(schema, Mapping):
+        return False
+    if value is None and rules.nulls_are_absent:
+        return violation_of(schema, None, parameters) is None
+    return (
+        rules.defaults_are_optional and "default" in schema and is_same_value(schema["default"], value, rules)
+    )
 
 
-def _is_default(schema: Any, value: Any, rules: Rules) -> bool:
-    has_default = rules.defaults_are_optional and isinstance(schema, Mapping) and "default" in schema
-    return has_default and is_same_value(schema["default"], value, rules)
+def _fault_of_value(
+    value: Any, gold: GoldCall, name: str, parameters: Parameters, rules: Rules
+) -> str | None:
+    schema, accepted = _properties(parameters).get(name), gold.accepted[name]
+    try:
+        if rules.as_bfcl:
+            is_right = is_bfcl_value(accepted, value, schema, gold.language)
+            return None if is_right else _name_fault(value, accepted, violation_of(schema, value, parameters))
+        if gold.language is not None and isinstance(value, str):
+            return _fault_of_literal(value, accepted, schema, gold.language, rules)
+        return _fault_of_plain_value(value, gold, accepted, schema, parameters, rules)
+    except (RecursionError, ValueError):
+        # Nested deeper, or with more digits, than Python compares; no parser of ours lets such a value pass.
+        return "wrong_value"
+
+
+def _fault_of_plain_value(
+    value: Any, gold: GoldCall, accepted: Sequence[Any], schema: Any, parameters: Parameters, rules: Rules
+) -> str | None:
+    violation = violation_of(schema, value, parameters)
+    if violation is not None:
+        # A value is right as the gold writes it; written otherwise, it has to be valid as well. "" is no
+        # value of the gold: it says that the argument may be left out.
+        is_right = not (value == "" and gold.has_alternatives) and _is_one_of(
+            accepted, value, gold, EXACT_RULES
+        )
+    else:
+        is_right = _is_one_of(accepted, value, gold, rules) or any(
+            _is_same_as_declared(one, value, schema, parameters) for one in accepted
+        )
+    return None if is_right else _name_fault(value, accepted, violation)
+
+
+def _fault_of_literal(
+    text: str, accepted: Sequence[Any], schema: Any, language: str, rules: Rules
+) -> str | None:
+    kind, element = literal_types(_object(schema).get("description"), language)
+    value = read_literal(text, kind, element, language)
+    if any(is_same_value(one, value, rules, has_alternatives=True) for one in accepted):
+        return None
+    return _name_fault(value, accepted, None)
+
+
+def _is_one_of(accepted: Sequence[Any], value: Any, gold: GoldCall, rules: Rules) -> bool:
+    nested = gold.has_alternatives
+    return any(is_same_value(one, value, rules, has_alternatives=nested) for one in accepted)
+
+
+def _is_same_as_declared(one: Any, value: Any, schema: Any, parameters: Parameters) -> bool:
+    """Whether a valid value is what the gold says in a type that its own schema rules out: "5" for 5."""
+    if isinstance(one, str) is isinstance(value, str) or not (_is_scalar(one) and _is_scalar(value)):
+        return False
+    texts = [part if isinstance(part, str) else json.dumps(part) for part in (one, value)]
+    return texts[0] == texts[1] and violation_of(schema, one, parameters) == "wrong_type"
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _name_fault(value: Any, accepted: Sequence[Any], violation: str | None) -> str:
+    if violation is not None:
+        return violation
+    return "wrong_value" if any(_kind(one) == _kind(value) for one in accepted) else "wrong_type"
 
 
 def _properties(parameters: Parameters) -> Mapping[str, Any]:
-    properties = parameters.get("properties")
-    return properties if isinstance(properties, Mapping) else {}
+    return _object(parameters.get("properties"))
+
+
+def _required(parameters: Parameters) -> Sequence[Any]:
+    required = parameters.get("required")
+    return [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else _NOTHING
 
 
 def _kind(value: Any) -> str:

@@ -12,6 +12,7 @@ from evaluation.toolcalls.counts import counts_of, shared_names, valid_calls
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED, decision_of
 from evaluation.toolcalls.gold import BadRow, Gold, Row, gold_of
 from evaluation.toolcalls.match import Fit, fit_of
+from evaluation.toolcalls.schema import violation_of
 from evaluation.toolcalls.values import DEFAULT_RULES, Rules
 
 __all__ = ["DECISIONS", "DEFAULT_WEIGHTS", "REASONS", "Score", "decision_reason", "score_completion"]
@@ -93,10 +94,10 @@ def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT
         return Score(None, error=f"the row cannot be graded: {error}")
     decision = decision_of(completion)
     if decision == "tool_call" and gold.decision == "tool_call":
-        return _score_calls(completion.calls, gold, rules)
+        return (_score_any_call if gold.any_call else _score_calls)(completion.calls, gold, rules)
     # Calls beside one that cannot be read are not judged: a server would hand on none of them.
     counts = counts_of(completion.calls if decision == "tool_call" else (), gold, (), rules)
-    if decision == MALFORMED:
+    if decision == MALFORMED and not (gold.any_text and rules.as_bfcl):
         return Score(0.0, "malformed_call", {"decision": 0.0}, decision, counts=counts)
     if decision == gold.decision or (gold.any_text and decision != "tool_call"):
         return Score(1.0, "correct", {"decision": 1.0}, decision, counts=counts)
@@ -127,6 +128,25 @@ def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
         return Score(1.0, reason, parts, "tool_call", counts=counts)
     value = min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE)
     return Score(value, reason, parts, "tool_call", counts=counts)
+
+
+def _score_any_call(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
+    """BFCL's relevance: that a call is made is right; by the default rules it also has to be a valid one."""
+    faults = [] if rules.as_bfcl else [_fault_of_call(call, gold) for call in calls]
+    reason = next((fault for fault in faults if fault), "correct")
+    parts = {"decision": 1.0, "schema": valid_calls(calls, gold) / len(calls)}
+    if reason == "correct":
+        return Score(1.0, reason, parts, "tool_call")
+    return Score(
+        min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE), reason, parts, "tool_call"
+    )
+
+
+def _fault_of_call(call: Call, gold: Gold) -> str | None:
+    if call.name not in gold.tools:
+        return "invented_tool"
+    parameters = gold.tools[call.name]
+    return violation_of({**parameters, "type": "object"}, call.arguments)
 
 
 def _parts(
