@@ -18,8 +18,8 @@ Schema = Mapping[str, Any]
 BOOLEANS = ("true", "false")
 # A text longer than this is no value that was merely written as text.
 MAX_READ_CHARACTERS = 100_000
-# A schema that refers to itself could be followed for ever, and one that branches for as good as ever.
-MAX_FOLLOWED = 10_000
+# Schemas may refer to themselves, and in several ways: beyond this, a value must be written right.
+MAX_FOLLOWED = 100
 MAX_FOLLOWED_DEPTH = 32
 # What parts of the value, or other schemas, are fitted by; the rest a schema says of the value itself.
 WITHIN = frozenset(("items", "prefixItems", "additionalItems", "additionalProperties", "properties"))
@@ -123,9 +123,12 @@ def _check_own(schema: Schema, value: Any) -> None:
 
 
 def _fit_referred(reference: object, value: Any, references: References) -> Any:
-    target = resolve_reference(references.root, reference)
-    if target is None or references.left == 0 or references.depth == MAX_FOLLOWED_DEPTH:
+    referring = {"$ref": reference}
+    if violation_of(referring, value, references.root) is None:
         return value
+    if references.left == 0 or references.depth == MAX_FOLLOWED_DEPTH:
+        raise Misfit(value, referring)
+    target = resolve_reference(references.root, reference)
     references.left -= 1
     references.depth += 1
     try:

@@ -1,6 +1,7 @@
 """A gold call fits what its tool declares, is rewritten to fit, or is rejected with the reason."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from data.rows import RowError
 from data.shapes.arguments import check_allowed, fit_call
-from data.shapes.values import Misfit, fit_value
+from data.shapes.values import MAX_FOLLOWED, Misfit, fit_value
 from evaluation.toolcalls.schema import violation_of
+from tests.unit.evaluation.schemas import cases
 
 HORROR = {"type": "string", "enum": ["Horror", "Drama"]}
 POINT = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
@@ -136,6 +138,45 @@ def test_what_fits_is_right_to_the_grader_and_what_is_right_is_left_alone(schema
     else:
         assert violation_of(schema, fitted) is None
         assert not is_right or json.dumps(fitted) == json.dumps(value)
+
+
+@given(cases())
+def test_under_any_schema_what_is_right_is_left_alone_and_what_is_fitted_stays(case: tuple[Any, Any]) -> None:
+    schema, value = case
+    try:
+        fitted = fit_value(schema, value)
+    except Misfit:
+        assert violation_of(schema, value) is not None
+    else:
+        assert violation_of(schema, value) is not None or fitted is value
+        assert json.dumps(fit_value(schema, fitted)) == json.dumps(fitted)
+
+
+TWO_WAYS = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)}
+LEADING_ROUND: list[tuple[Any, str]] = [
+    ({"$ref": "#/$defs/d0", "$defs": {**TWO_WAYS, "d60": {"type": "null"}}}, "two ways, 60 times over"),
+    ({"allOf": [{"$ref": "#"}, {"$ref": "#"}], "type": "null"}, "back to itself, twice"),
+    ({"anyOf": [{"$ref": "#"}, {"items": {"$ref": "#"}}], "maxLength": 1}, "back to itself, and within"),
+]
+
+
+@pytest.mark.parametrize(("schema", "why"), LEADING_ROUND, ids=[case[1] for case in LEADING_ROUND])
+@pytest.mark.parametrize("value", ["text", [["text"] * 9] * 9], ids=["text", "lists"])
+def test_a_schema_that_leads_round_is_left_in_time(schema: Any, why: str, value: Any) -> None:
+    followed = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal followed
+        followed += event == "call" and frame.f_code.co_name == "_fit_referred"
+
+    sys.setprofile(count)
+    try:
+        fit_value(schema, value)
+    except Misfit as misfit:
+        assert misfit.schema, "it says what it wanted"
+    finally:
+        sys.setprofile(None)
+    assert followed <= 4 * MAX_FOLLOWED, why
 
 
 TRACK = {
