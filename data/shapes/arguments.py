@@ -99,7 +99,7 @@ def _check_accepted(tool: str, parameters: Parameters, key: str, values: list[An
         if value in ("", None) or _holds_object(value):
             return
         try:
-            fit_value(schema, value)
+            fit_value(schema, value, parameters)
         except Misfit as misfit:
             first = first or misfit
         else:

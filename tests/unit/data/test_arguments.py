@@ -184,7 +184,13 @@ TRACK = {
     "properties": {"number": {"type": "string"}, "days": {"type": "integer"}},
     "required": ["number"],
 }
+DATED = {
+    "type": "object",
+    "properties": {"day": {"$ref": "#/$defs/day"}},
+    "$defs": {"day": {"type": "integer"}},
+}
 TOOLS: dict[str, Any] = {
+    "dated": DATED,
     "track": TRACK,
     "open": {"type": "object", "properties": {"a": {}}, "additionalProperties": True},
     "free": {"type": "object", "properties": {}},
@@ -201,6 +207,7 @@ GOOD_CALLS = [
     (call("track", number="A1", days=None), "an optional argument that is not given"),
     (call("open", a=1, b=2), "a tool that takes other arguments"),
     (call("free", anything=1), "a tool that lists none"),
+    (call("dated", day=3), "an argument that is defined elsewhere"),
 ]
 
 
@@ -215,6 +222,7 @@ BAD_CALLS = [
     (call("track", number=None), "another type", "track.number"),
     (call("track", number="A1", speed=1), "does not list", "speed"),
     (call("track", number="A1", days="soon"), "another type", "track.days"),
+    (call("dated", day="soon"), "another type", "dated.day"),
     (call("track", number="A1", **{f"x{n}": 1 for n in range(9)}), "does not list", "and more"),
 ]
 
@@ -238,6 +246,7 @@ ALLOWED = [
     ([{"open": {"a": [{"b": [1, 2]}]}}], "objects hold lists of their own"),
     ([{"track": {"number": ["A1"]}}, {"track": {"number": ["B2"]}}], "two calls"),
     ([{"free": {}}], "no arguments"),
+    ([{"dated": {"day": ["soon", 3]}}], "by a definition elsewhere"),
 ]
 
 
@@ -257,6 +266,7 @@ BAD_ALLOWED: list[tuple[Any, str, str]] = [
     ([{"track": {"number": ["A1"], "speed": [3]}}], "gold_allowed[0]", "an invented argument"),
     ([{"track": {"number": ["A1"], "days": ["soon"]}}], "gold_allowed[0]", "no value fits"),
     ([{"track": {"number": ["A1"], "days": []}}], "gold_allowed[0]", "no value at all"),
+    ([{"dated": {"day": ["soon"]}}], "gold_allowed[0]", "no value fits a definition elsewhere"),
 ]
 
 
