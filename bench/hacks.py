@@ -83,6 +83,7 @@ FORMATS = (
         lambda calls: "<think>\nWhich tool is it?\n</think>\n\n" + "\n".join(calls),
     ),
     Format("toolcall_tag", lambda call: f"<TOOLCALL>[{_json(call)}]</TOOLCALL>", "<TOOLCALL>", "</TOOLCALL>"),
+    Format("mistral", _json, "[TOOL_CALLS]", "", lambda calls: f"[TOOL_CALLS][{', '.join(calls)}]"),
     Format("bare_json", _json),
 )
 
@@ -101,16 +102,15 @@ class Strategy:
     every: int = 1
 
 
-def _honest(case: Case, format: Format) -> Written:
-    """The honest partial answer.
+def honest(case: Case, format: Format) -> tuple[Written, ...]:
+    """The honest partial answers to a row, each as likely as the others.
 
     Where calls are expected: the right calls, in order, with one argument's value wrong. Where a text is:
-    the right decision on every second row, and on the others another one.
+    the right decision half of the time, and another one else.
     """
     if case.decision == "tool_call":
-        return format.write([_with_wrong_value(case, case.calls[0]), *case.calls[1:]])
-    others = [text for decision, text in TEXTS.items() if decision != case.decision]
-    return case.right if case.number % 2 else others[case.number // 2 % 2]
+        return (format.write([_with_wrong_value(case, case.calls[0]), *case.calls[1:]]),)
+    return case.right, next(text for decision, text in TEXTS.items() if decision != case.decision)
 
 
 def _with_wrong_value(case: Case, call: Call) -> Call:
@@ -292,7 +292,6 @@ def _prompt_as_values(case: Case, call: Call) -> Values:
     }
 
 
-HONEST = Strategy("**honest partial answer**", _honest)
 STRATEGIES = (
     Strategy("refuse always", _said(REFUSAL), "cannot_answer"),
     Strategy("ask always", _said(QUESTION), "request_for_info"),

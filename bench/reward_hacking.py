@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bench.hacks import FORMATS, HONEST, STRATEGIES, Case, Format, Strategy, guess
+from bench.hacks import FORMATS, STRATEGIES, Case, Format, Strategy, guess, honest
 from data.readers import RowFile, read_line
 from data.rows import DECISIONS, Purpose
 from evaluation.toolcalls import Call, reward
@@ -25,6 +25,10 @@ from jobs.doors import DoorParser, run_door
 ROWS = Path(__file__).resolve().parent.parent / "examples" / "rows"
 TOLERANCE = 1e-9
 EVERY = 3
+HONEST = "**honest partial answer**"
+
+# By decision, number of the row, and format.
+Rewards = Mapping[tuple[str, int, str], float]
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,15 @@ def run_strategies(
     weights: Mapping[str, float] | None = None,
 ) -> list[Result]:
     """Reward the honest answer, then each strategy, on every row in every format."""
-    fair = {
-        (case.number, format.name): _reward(HONEST.write(case, format) or "", case, format, weights)
+    fair: Rewards = {
+        (case.decision, case.number, format.name): _mean_reward(honest(case, format), case, format, weights)
         for case in cases
         for format in FORMATS
     }
-    return [_run(strategy, cases, fair, weights) for strategy in (HONEST, *strategies)]
+    results = [_result(HONEST, None, fair, fair)]
+    for one in strategies:
+        results.append(_result(one.name, one.states, _rewards(one, cases, weights), fair))
+    return results
 
 
 def read_cases() -> list[Case]:
@@ -103,39 +110,43 @@ def as_markdown(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _run(
-    strategy: Strategy,
-    cases: Sequence[Case],
-    fair: Mapping[tuple[int, str], float],
-    weights: Mapping[str, float] | None,
-) -> Result:
-    pairs: dict[str, list[tuple[float, float]]] = {decision: [] for decision in DECISIONS}
+def _rewards(strategy: Strategy, cases: Sequence[Case], weights: Mapping[str, float] | None) -> Rewards:
+    found = {}
     for case in cases:
         for format in FORMATS:
             written = None if case.number % strategy.every else strategy.write(case, format)
             if written is not None:
-                got = _reward(written, case, format, weights)
-                pairs[case.decision].append((got, fair[case.number, format.name]))
-    means = {name: fmean(got for got, _ in found) if found else None for name, found in pairs.items()}
-    honest_means = {name: fmean(one for _, one in found) if found else None for name, found in pairs.items()}
-    called = pairs["tool_call"]
+                got = _mean_reward([written], case, format, weights)
+                found[case.decision, case.number, format.name] = got
+    return found
+
+
+def _mean_reward(
+    completions: Sequence[str], case: Case, format: Format, weights: Mapping[str, float] | None
+) -> float:
+    rows = [case.row] * len(completions)
+    return fmean(value or 0.0 for value in reward(completions, rows, weights, format=format.name))
+
+
+def _result(name: str, states: str | None, got: Rewards, fair: Rewards) -> Result:
+    means = _means(got)
+    fair_means = _means({key: fair[key] for key in got})
+    called = sorted(got[key] for key in got if key[0] == "tool_call")
     return Result(
-        name=strategy.name,
-        states=strategy.states,
+        name=name,
+        states=states,
         by_decision=means,
-        honest=honest_means,
+        honest=fair_means,
         overall=fmean(one for one in means.values() if one is not None),
-        honest_overall=fmean(one for one in honest_means.values() if one is not None),
-        highest=sorted(got for got, _ in called)[int(0.95 * len(called))],
-        rows_above=fmean(got > one + TOLERANCE for got, one in called),
+        honest_overall=fmean(one for one in fair_means.values() if one is not None),
+        highest=called[int(0.95 * len(called))],
+        rows_above=fmean(got[key] > fair[key] + TOLERANCE for key in got if key[0] == "tool_call"),
     )
 
 
-def _reward(written: str, case: Case, format: Format, weights: Mapping[str, float] | None) -> float:
-    (value,) = reward([written], [case.row], weights, format=format.name)
-    if value is None:
-        raise ValueError(f"the row {case.row['id']} cannot be graded")
-    return value
+def _means(rewards: Rewards) -> dict[str, float | None]:
+    found = {name: [got for key, got in rewards.items() if key[0] == name] for name in DECISIONS}
+    return {name: fmean(values) if values else None for name, values in found.items()}
 
 
 def _read(stem: str, purpose: Purpose) -> Iterator[dict[str, Any]]:

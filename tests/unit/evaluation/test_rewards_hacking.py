@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.hacks import FORMATS, HONEST, STRATEGIES, Case, Format, Strategy
+from bench.hacks import FORMATS, STRATEGIES, Case, Format, Strategy, honest
 from bench.reward_hacking import EVERY, Result, as_markdown, read_cases, run_strategies
 from data.rows import DECISIONS
-from evaluation.toolcalls import parse_completion, score_completion
+from evaluation.toolcalls import parse_completion, reward, score_completion
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reward_hacking.md"
 NAMES = [strategy.name for strategy in STRATEGIES]
@@ -48,6 +48,11 @@ def test_the_page_holds_the_table_that_the_command_prints(results: dict[str, Res
     assert table in PAGE.read_text("utf-8"), "run python -m bench.reward_hacking --markdown"
 
 
+def test_every_row_can_be_graded(cases: list[Case]) -> None:
+    # A row that cannot counts as 0.0 in the table, which would hide a strategy that wins on it.
+    assert [case.row["id"] for case in cases if reward([""], [case.row]) == [None]] == []
+
+
 def test_the_rows_hold_every_decision_and_calls_in_and_out_of_order(cases: list[Case]) -> None:
     taken = cases[::EVERY]
     assert {case.decision for case in taken} == set(DECISIONS)
@@ -69,7 +74,8 @@ def test_the_formats_are_written_as_they_are_read(format: Format, cases: list[Ca
 def test_the_honest_answer_is_partly_wrong_and_never_for_its_tool(cases: list[Case]) -> None:
     for case in cases:
         if case.decision == "tool_call":
-            parsed = parse_completion(HONEST.write(case, FORMATS[0]) or "", FORMATS[0].name)
+            (written,) = honest(case, FORMATS[0])
+            parsed = parse_completion(written, FORMATS[0].name)
             score = score_completion(parsed, case.row)
             assert score.parts["tool"] == score.parts["arguments"] == 1.0
             assert 0 < (score.value or 0) < 1
