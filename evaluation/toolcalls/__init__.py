@@ -12,6 +12,7 @@ from evaluation.toolcalls.parse import FORMATS, parse_completion
 from evaluation.toolcalls.rewards import reward
 from evaluation.toolcalls.score import DECISIONS, REASONS, Score, score_completion
 from evaluation.toolcalls.suite import SuiteScores, score_suite
+from evaluation.toolcalls.trainer_rewards import tool_call_reward
 
 __all__ = [
     "DECISIONS",
@@ -29,4 +30,5 @@ __all__ = [
     "score_choices",
     "score_completion",
     "score_suite",
+    "tool_call_reward",
 ]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from evaluation.toolcalls import Call, Completion, parse_completion, reward, score_completion
 from evaluation.toolcalls.rewards import FREE_CHARACTERS, checked_weights, grade
 from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
+from tests.unit.evaluation.test_real_rows import canonical, gold_completion, read
 
 PARIS = ("get_weather", {"city": "Paris"})
 ROME = ("get_weather", {"city": "Rome"})
@@ -238,6 +239,13 @@ def test_factors(text: str, row: Any, below_one: dict[str, float], why: str) -> 
     assert found == {name: pytest.approx(factor, rel=0.01) for name, factor in below_one.items()}, why
     assert graded.score.value is not None
     assert graded.value == pytest.approx(graded.score.value * math.prod(graded.factors.values()))
+
+
+def test_gold_answers_of_real_rows_have_the_whole_reward() -> None:
+    less = [
+        raw["id"] for raw in read("calls_test.jsonl") if paid(gold_completion(raw), canonical(raw)) != 1.0
+    ]
+    assert less == []
 
 
 def test_the_order_counts_where_the_row_says_so() -> None:

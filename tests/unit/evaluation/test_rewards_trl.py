@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evaluation.toolcalls.trainer_rewards import ToolCallReward, row_of, tool_call_reward
+from evaluation.toolcalls import tool_call_reward
+from evaluation.toolcalls.trainer_rewards import ToolCallReward, row_of
 from tests.tiny_model import make_tiny_model
 from tests.unit.evaluation.rows import ANSWERS, TIMER, WEATHER, call_row, hermes, text_row
 
@@ -25,12 +27,12 @@ def call_as_trl_does(function: ToolCallReward, completions: Any, **changes: Any)
         "tools": [row["tools"] for row in ROWS],
         "expected": [row["expected"] for row in ROWS],
         "id": [row["id"] for row in ROWS],
+        "completion_ids": [[1, 2]] * len(ROWS),
         **changes,
     }
     return function(
         prompts=[row["messages"] for row in ROWS],
         completions=completions,
-        completion_ids=[[1, 2]] * len(ROWS),
         trainer_state=object(),
         log_extra=print,
         log_metric=print,
@@ -82,6 +84,20 @@ def test_weights_and_format_are_checked_when_it_is_made_and_kept() -> None:
         tool_call_reward(format="hermese")
     by_value = tool_call_reward({"values": 2})
     assert call_as_trl_does(by_value, SAID)[1] == 0.0
+
+
+def spell(ids: Sequence[int]) -> str:
+    """A tokenizer whose tokens are characters."""
+    return "".join(map(chr, ids))
+
+
+def test_tags_that_are_special_tokens_are_read_from_the_ids() -> None:
+    call = '[{"name": "get_weather", "arguments": {"city": "Paris"}}]'
+    ids = [list(map(ord, f"[TOOL_CALLS]{call}</s>"))] * 4
+    function = tool_call_reward(format="mistral", decode=spell)
+    assert call_as_trl_does(function, [call] * 4, completion_ids=ids)[0] == 1.0
+    assert call_as_trl_does(tool_call_reward(format="mistral"), [call] * 4, completion_ids=ids)[0] == 0.0
+    assert pickle.loads(pickle.dumps(function)).decode is spell  # noqa: S301
 
 
 def test_it_can_be_pickled_and_has_a_name() -> None:
