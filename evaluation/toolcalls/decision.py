@@ -37,6 +37,7 @@ FIRST_SENTENCES = 4
 LAST_SENTENCES = 2
 MAX_WORDS_OF_ECHO = 4
 MAX_WORDS_OF_FRAGMENT = 5
+MAX_WORDS_OF_PLEA = 7
 
 # An act and the decision that a text takes for it, the weightiest first.
 _BY_WEIGHT = (
@@ -98,7 +99,8 @@ def _sentences(text: str) -> list[str]:
     if "```" in read:
         read = "\n".join(read.split("```")[::2])
     if '"' in read:
-        read = re.sub(_QUOTATION, '"', read.strip('"'))
+        whole = read.count('"') == 2 and read.startswith('"') and read.endswith('"')
+        read = read.strip('"') if whole else re.sub(_QUOTATION, '"', read)
     sentences = [part for part in (part.strip(" \t\"'*_") for part in re.split(_SENTENCE_END, read)) if part]
     if len(sentences) > MAX_SENTENCES_READ:
         return sentences[:FIRST_SENTENCES] + sentences[-LAST_SENTENCES:]
@@ -107,8 +109,8 @@ def _sentences(text: str) -> list[str]:
 
 def _act(sentence: str, *, alone: bool) -> str:
     """What a sentence does: ask, offer, lack, decline, liftable, apology, courtesy or answer."""
-    words = wording.plain_words(sentence)
-    plain = f" {' '.join(words)} "
+    plain = wording.plain_form(sentence)
+    words = plain.split()
     foreign = "" if sentence.isascii() else sentence.replace(" ", "")
     inability = _inability(plain, foreign, words)
     if not _is_courtesy(plain, foreign):
@@ -122,6 +124,8 @@ def _act(sentence: str, *, alone: bool) -> str:
 
 def _remark(plain: str, words: list[str]) -> str:
     if has(plain, wording.APOLOGIES) and not has(plain, wording.REGRETS):
+        return "apology"
+    if has(plain, wording.HINTS) and " if " not in plain:
         return "apology"
     empty = not words or (len(words) == 1 and words[0] in wording.ACKNOWLEDGMENTS)
     return "courtesy" if empty or has(plain, wording.PROMISES) else "answer"
@@ -154,13 +158,20 @@ def _question(plain: str, words: list[str], *, alone: bool) -> str:
         return "ask"
     if plain.startswith(wording.OFFERS) or has(plain, wording.ALTERNATIVES):
         return "ask" if " or " in plain and not has(plain, wording.NO_CHOICE) else "offer"
-    if not alone and (plain.startswith(wording.RHETORICAL) or _is_echo(plain, words)):
+    if not alone and (_is_rhetorical(plain) or _is_echo(plain, words)):
         return ""
     return "ask"
 
 
+def _is_rhetorical(plain: str) -> bool:
+    impersonal_why = plain.startswith(" why ") and " you " not in plain and " your " not in plain
+    return impersonal_why or plain.startswith(wording.RHETORICAL)
+
+
 def _is_echo(plain: str, words: list[str]) -> bool:
-    if plain.startswith(wording.ECHOES_AT_THE_START) or " you say " in plain:
+    if not wording.QUESTION_WORDS.isdisjoint(words):
+        return False
+    if plain.startswith(wording.ECHOES_AT_THE_START) or plain.endswith(" you say "):
         return True
     if not words or len(words) > MAX_WORDS_OF_ECHO or words[0] == "and" or not plain.isascii():
         return False
@@ -169,7 +180,7 @@ def _is_echo(plain: str, words: list[str]) -> bool:
 
 def _orders(plain: str, words: list[str]) -> bool:
     """Whether the user is told to hand something over."""
-    if has(plain, wording.ORDERS):
+    if has(plain, wording.ORDERS) and not has(plain, wording.CONDITIONAL_ORDERS):
         return True
     if words and words[0] in wording.ACKNOWLEDGMENTS:
         words = words[1:]
@@ -177,7 +188,7 @@ def _orders(plain: str, words: list[str]) -> bool:
         follower = next(iter(words[words.index("please") + 1 :]), "")
         if follower:
             return follower in wording.HANDING_OVER
-        return len(words) <= MAX_WORDS_OF_FRAGMENT or words[0] in wording.HANDING_OVER
+        return len(words) <= MAX_WORDS_OF_PLEA or words[0] in wording.HANDING_OVER
     if len(words) < 2 or words[0] not in wording.HANDING_OVER:
         return False
     if has(plain, wording.CONSEQUENCES):
@@ -197,14 +208,23 @@ def _is_unmarked_question(plain: str, words: list[str]) -> bool:
 
 
 def _lacks(plain: str) -> bool:
-    if has(plain, wording.UNSAID) or has(plain, wording.UNSURE):
+    if _is_unsaid(plain):
         return True
     if has(plain, wording.NEEDS):
-        return not has(plain, wording.NEEDS_TO_ACT) or has(plain, wording.NEEDS_TO_LEARN)
+        return not has(plain, wording.NEEDS_OF_AMOUNTS)
     if has(plain, wording.WANTING) and has(plain, wording.INFORMATION):
         return True
     # "If you give me the hostname, I'll restart it": a condition, and both of us in it.
     return has(plain, wording.CONDITIONS) and " i " in plain and plain.count(" i ") + plain.count(" you ") > 1
+
+
+def _is_unsaid(plain: str) -> bool:
+    """Whether it is about what the user has not said; not to know the weather is an inability."""
+    if has(plain, wording.UNSAID) or (plain.endswith(" yet ") and has(plain, wording.NOT_HAD)):
+        return True
+    if not has(plain, wording.DOUBTS) or not has(plain, wording.DOUBTED):
+        return False
+    return " whether " in plain or not wording.QUESTION_WORDS.isdisjoint(plain.split())
 
 
 def _inability(plain: str, foreign: str, words: list[str]) -> str:
@@ -224,7 +244,7 @@ def _declines(plain: str, words: list[str]) -> bool:
     if wording.NEGATIONS.isdisjoint(words):
         # "I'd need a different tool for that."
         return has(plain, wording.TOOLS) and has(plain, wording.NEEDS)
-    if has(plain, wording.IDIOMS) or has(plain, wording.UNSAID) or has(plain, wording.UNSURE):
+    if has(plain, wording.IDIOMS) or _is_unsaid(plain):
         return False
     if has(plain, wording.LACK):
         return not has(plain, wording.LACK_OF_NOTHING)
