@@ -3,8 +3,8 @@
 Checked: types, unions of them, and the names that tool lists give to types (`dict`, `float`, `str`, …);
 `nullable`; enum and const; bounds of numbers, lengths and sizes; uniqueItems; nested properties, required,
 additionalProperties, dependentRequired; items and prefixItems; anyOf, oneOf, allOf, not, if; `$ref` within
-the schema. The verdict is that of the `jsonschema` library, save that multiples are decimal: 19.99 is one
-of 0.01.
+the schema. The verdict is that of the `jsonschema` library, save that multiples are decimal (19.99 is one
+of 0.01) and that a repeated item is found wherever it stands ([[1], [true], [1]]).
 What is not checked, `unsupported_keywords` names: it never condemns a value.
 """
 
