@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,9 @@ from evaluation.toolcalls.formats.reading import Reading
 
 FENCE = "```"
 SEPARATORS = " \t;,"
+
+_HERE = re.compile(r"[ \t;,]*+[{\[]")
+_AT_LINE = re.compile(r"^[ \t;,]*+[{\[]", re.MULTILINE)
 
 # The calls that a JSON value makes, or None where it means to be none. Raises NotACall.
 Take = Callable[[Any], list[Call] | None]
@@ -35,15 +39,17 @@ class _Scan:
         self.tag = tag
         self.reading = Reading()
         self.kept = self.start = start
-        self.brace = self.bracket = -1
+        self.tagged = (
+            re.compile(f"(?:^|{re.escape(tag)})[ \\t;,]*+[{{\\[]", re.MULTILINE) if tag else _AT_LINE
+        )
 
     def run(self) -> Completion:
         reading = self.reading
         at = self._next_opener(self.start)
-        while at < len(self.text) and reading.faults < MAX_FAULTS:
+        while at >= 0 and reading.faults < MAX_FAULTS:
             value, end = self._decode(at) if self._may_be_call(at) else (None, at + 1)
             if value is not None and self._takes(value, at):
-                reading.outside.append(self.text[self.kept : at].removesuffix(self.tag))
+                reading.outside.append(without_tag(self.text[self.kept : at], self.tag))
                 self.kept = end
             at = self._next_opener(end)
         reading.outside.append(self.text[self.kept :])
@@ -52,16 +58,12 @@ class _Scan:
         return reading.completion()
 
     def _next_opener(self, position: int) -> int:
-        # Each sign is searched again only when it was passed: a sign that occurs no more is looked for once.
-        if self.brace < position:
-            self.brace = _find(self.text, "{", position)
-        if self.bracket < position:
-            self.bracket = _find(self.text, "[", position)
-        return min(self.brace, self.bracket)
+        """Return the next bracket that begins a line or follows a tag or a call, or -1."""
+        match = _HERE.match(self.text, position) if position == self.kept else None
+        match = match or self.tagged.search(self.text, position)
+        return match.end() - 1 if match else -1
 
     def _may_be_call(self, start: int) -> bool:
-        if not self._begins_line(start):
-            return False
         after = skip_blanks(self.text, start + 1)
         first = self.text[after : after + 1]
         return first in ("{", "]") if self.text[start] == "[" else first not in ("}", "")
@@ -90,18 +92,11 @@ class _Scan:
         first = skip_blanks(self.text, start + 1)
         return self.text.startswith(('"name"', '{"name"', '"tool_calls"'), first)
 
-    def _begins_line(self, start: int) -> bool:
-        # Going back ends at the last opener at the latest, so that all calls together stay linear.
-        while start > self.kept and self.text[start - 1] in SEPARATORS:
-            start -= 1
-        if start == self.kept or self.text[start - 1] == "\n":
-            return True
-        return bool(self.tag) and self.text.endswith(self.tag, 0, start)
 
-
-def _find(text: str, sign: str, position: int) -> int:
-    found = text.find(sign, position)
-    return len(text) if found < 0 else found
+def without_tag(text: str, tag: str) -> str:
+    """Return a text less the tag that it ends with, and the blanks behind that."""
+    stripped = text.rstrip(SEPARATORS)
+    return stripped.removesuffix(tag) if tag and stripped.endswith(tag) else text
 
 
 def without_fences(pieces: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from evaluation.toolcalls.completion import Call, Completion
+from evaluation.toolcalls.formats.json_scan import without_tag
 from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault
 from evaluation.toolcalls.formats.llama_json import PYTHON_TAG
 from evaluation.toolcalls.formats.offered import Offered
@@ -31,7 +32,7 @@ def parse_llama3_pythonic(text: str, offered: Offered) -> Completion:
             at = max(fault.position, opening.end())
         else:
             reading.calls += calls
-            reading.outside.append(text[kept : opening.start(1)].removesuffix(PYTHON_TAG))
+            reading.outside.append(without_tag(text[kept:start], PYTHON_TAG))
             kept = at
     reading.outside.append(text[kept:])
     return reading.completion()

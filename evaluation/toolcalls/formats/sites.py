@@ -19,6 +19,8 @@ from evaluation.toolcalls.formats.shapes import Shapes
 from evaluation.toolcalls.formats.typed_texts import read_typed
 from evaluation.toolcalls.formats.xml_parameters import FUNCTION_OPENING, read_function
 
+# More calls than any answer makes; what follows them stays text.
+MAX_CALLS = 1024
 _BETWEEN = re.compile(r"[\s,;]*+")
 _HEAD = re.compile(
     r"(?:call:)?([^\W\d][\w.\-]{0,255}+)[ \t]*+(?:\[CALL_ID\]\w{0,64}+)?(?:\[ARGS\])?[ \t]*+([({])"
@@ -50,6 +52,7 @@ class BlockReader:
         self.text = text
         self.offered = offered
         self.mends = 8
+        self.calls = 0
 
     def read_all(self, start: int, end: int, *, marked: bool, alone: bool) -> Block:
         """Read calls one after the other from `start` on, none of them behind `end`. Raises Fault."""
@@ -79,7 +82,8 @@ class BlockReader:
                 calls, kind, at = self._name(start, end, shapes, marked)
         except NotACall as fault:
             raise Fault(str(fault), start) from None
-        if not calls or at > end:
+        self.calls += len(calls)
+        if not calls or at > end or self.calls > MAX_CALLS:
             raise Fault("no call", start)
         return Block(calls, kind, at, shapes.repairs)
 
