@@ -82,21 +82,31 @@ def load_rows(category: str) -> list[BfclRow]:
     return [_row(raw, category, truths[raw["id"]]) for raw in rows]
 
 
-def load_checker() -> Checker:
-    """BFCL's `ast_checker`, and its rule for relevance, with crashes as verdicts. Raises WheelAbsent."""
+def load_ast_checker() -> Callable[..., dict[str, Any]]:
+    """BFCL's `ast_checker` as it is published. Raises WheelAbsent."""
     _wheel()
     # Names with a dot stay as they are, as models do that are prompted rather than called by an API.
     stub: Any = types.ModuleType(MODEL_CONFIG)
     stub.MODEL_CONFIG_MAPPING = defaultdict(lambda: types.SimpleNamespace(underscore_to_dot=False))
     sys.modules[MODEL_CONFIG] = stub
-    ast_checker = importlib.import_module("bfcl_eval.eval_checker.ast_eval.ast_checker").ast_checker
-    language = importlib.import_module("bfcl_eval.constants.enums").Language
+    return importlib.import_module("bfcl_eval.eval_checker.ast_eval.ast_checker").ast_checker
+
+
+def language_of(category: str) -> Any:
+    """The member of BFCL's own enum that its checker asks for. Raises WheelAbsent."""
+    _wheel()
+    return importlib.import_module("bfcl_eval.constants.enums").Language(LANGUAGES.get(category, "python"))
+
+
+def load_checker() -> Checker:
+    """BFCL's `ast_checker`, and its rule for relevance, with crashes as verdicts. Raises WheelAbsent."""
+    ast_checker = load_ast_checker()
 
     def check(row: BfclRow, calls: Sequence[NamedCall]) -> Verdict:
         if row.truth is None:
             return Verdict(bool(calls) is (row.category == "live_relevance"), "relevance")
         output = [{name: dict(arguments)} for name, arguments in calls]
-        spoken = language(LANGUAGES.get(row.category, "python"))
+        spoken = language_of(row.category)
         try:
             found = ast_checker(row.functions, output, row.truth, spoken, row.category, "any-model")
         # Whatever the checker dies of is a finding here.

@@ -59,7 +59,7 @@ def shared_names(calls: Sequence[Call], gold: Gold) -> Counter[str]:
 def valid_calls(calls: Sequence[Call], gold: Gold) -> int:
     """How many calls are of an offered tool, with arguments that fit its schema."""
     return sum(
-        call.name in gold.tools and fits_parameters(gold.tools[call.name], call.arguments) for call in calls
+        call.name in gold.tools and fits_parameters(gold.tools.parameters_of(call.name), call.arguments) for call in calls
     )
 
 
@@ -70,5 +70,5 @@ def _absent_arguments(gold: Gold, assigned: Sequence[Fit | None], rules: Rules) 
         if fit is not None and fit.same_tool:
             absent += len(fit.missing)
         else:
-            absent += needed_arguments(one, gold.tools.get(one.name, {}), rules)
+            absent += needed_arguments(one, gold.tools.parameters_of(one.name), rules)
     return absent

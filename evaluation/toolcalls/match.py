@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from evaluation.toolcalls.bfcl import is_bfcl_value
 from evaluation.toolcalls.completion import Call
-from evaluation.toolcalls.gold import GoldCall, Parameters
+from evaluation.toolcalls.gold import GoldCall
 from evaluation.toolcalls.languages import literal_types, read_literal
+from evaluation.toolcalls.offered_tools import Parameters
 from evaluation.toolcalls.schema import violation_of
 from evaluation.toolcalls.values import EXACT_RULES, Rules, is_same_value
 
+_SCALARS = frozenset((str, int, float, bool))
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -56,37 +58,60 @@ def fit_of(call: Call, gold: GoldCall, parameters: Parameters, rules: Rules) -> 
     if call.name != gold.name:
         return OTHER_TOOL
     properties = _properties(parameters)
+    accepted = gold.accepted
     wrong: dict[str, str] = {}
     extra: list[str] = []
     for name, value in call.arguments.items():
-        if name not in gold.accepted or (rules.as_bfcl and name not in properties):
+        choices = accepted.get(name)
+        if choices is None or (rules.as_bfcl and name not in properties):
             if not _says_nothing(name, value, parameters, rules):
                 extra.append(name)
-        elif fault := _fault_of_value(value, gold, name, parameters, rules):
+        elif not _is_first_choice(choices, value, gold) and (
+            fault := _fault_of_value(value, gold, name, parameters, rules)
+        ):
             wrong[name] = fault
     return Fit(
-        same_tool=True,
-        right=len(call.arguments) - len(wrong) - len(extra),
-        missing=tuple(n for n in _needed(gold, parameters, rules) if n not in call.arguments),
-        extra=tuple(extra),
-        wrong=wrong,
+        True,
+        len(call.arguments) - len(wrong) - len(extra),
+        tuple(_missing(call.arguments, gold, parameters, rules)),
+        tuple(extra),
+        wrong or _NOTHING,
     )
 
 
 def needed_arguments(gold: GoldCall, parameters: Parameters, rules: Rules) -> int:
     """How many arguments of an expected call may not be left out."""
-    return len(_needed(gold, parameters, rules))
+    return len(_missing(_NOTHING, gold, parameters, rules))
 
 
-def _needed(gold: GoldCall, parameters: Parameters, rules: Rules) -> list[str]:
+def _is_first_choice(choices: Sequence[Any], value: Any, gold: GoldCall) -> bool:
+    """Whether a scalar is written just as the gold writes it first; that is right by all rules."""
+    if not choices or gold.language is not None:
+        return False
+    first = choices[0]
+    kind = value.__class__
+    return kind is first.__class__ and kind in _SCALARS and value == first and value != ""
+
+
+def _missing(
+    written: Mapping[str, Any], gold: GoldCall, parameters: Parameters, rules: Rules
+) -> list[str]:
     required = _required(parameters)
     if rules.as_bfcl:
-        return [*required, *(n for n in gold.accepted if n not in required and n not in gold.optional)]
-    return [n for n in gold.accepted if n in required or not _may_lack(gold, n, parameters, rules)]
+        missing = [name for name in required if name not in written]
+        for name in gold.accepted:
+            if name not in written and name not in required and not gold.may_lack(name):
+                missing.append(name)
+        return missing
+    return [
+        name
+        for name in gold.accepted
+        if name not in written and (name in required or not _may_lack(gold, name, parameters, rules))
+    ]
 
 
 def _may_lack(gold: GoldCall, name: str, parameters: Parameters, rules: Rules) -> bool:
-    if name in gold.optional:
+    if gold.may_lack(name):
         return True
     return any(_says_nothing(name, one, parameters, rules) for one in gold.accepted[name])
 
@@ -172,12 +197,15 @@ def _name_fault(value: Any, accepted: Sequence[Any], violation: str | None) -> s
 
 
 def _properties(parameters: Parameters) -> Mapping[str, Any]:
-    return _object(parameters.get("properties"))
+    properties = parameters.get("properties")
+    return properties if properties.__class__ is dict else _object(properties)
 
 
 def _required(parameters: Parameters) -> Sequence[Any]:
     required = parameters.get("required")
-    return [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
+    if not isinstance(required, list):
+        return ()
+    return [name for name in required if name.__class__ is str] if required else ()
 
 
 def _object(value: Any) -> Mapping[str, Any]:

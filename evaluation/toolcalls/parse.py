@@ -66,7 +66,7 @@ def parse_completion(
     if format not in FORMATS:
         raise ValueError(f"unknown tool-call format {format!r}; known are {', '.join(FORMATS)}")
     offered = read_offered(tools) if tools and (lenient or format == "qwen3_coder") else {}
-    if isinstance(text, Mapping):
+    if not isinstance(text, str):
         if format == "structured" or text.get("tool_calls") is not None:
             format, strict = "structured", parse_structured(text, offered)
         else:

@@ -12,7 +12,7 @@ from evaluation.toolcalls.counts import counts_of, shared_names, valid_calls
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED, decision_of
 from evaluation.toolcalls.gold import BadRow, Gold, Row, gold_of
 from evaluation.toolcalls.match import Fit, fit_of
-from evaluation.toolcalls.schema import violation_of
+from evaluation.toolcalls.schema import fits_parameters, violation_of
 from evaluation.toolcalls.values import DEFAULT_RULES, Rules
 
 __all__ = ["DECISIONS", "DEFAULT_WEIGHTS", "REASONS", "Score", "decision_reason", "score_completion"]
@@ -43,6 +43,10 @@ REASONS = (
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 3.0, "order": 1.0, "arguments": 2.0, "values": 3.0, "schema": 1.0}
 )
+_RIGHT: Mapping[str, float] = MappingProxyType(
+    {"decision": 1.0, "tool": 1.0, "arguments": 1.0, "values": 1.0, "schema": 1.0}
+)
+_RIGHT_IN_ORDER: Mapping[str, float] = MappingProxyType({**_RIGHT, "order": 1.0})
 # A score of 1 means correct and nothing else, however the parts round.
 HIGHEST_PARTIAL_VALUE = 0.99
 
@@ -89,9 +93,12 @@ class Score(NamedTuple):
 def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT_RULES) -> Score:
     """Grade a parsed completion against a canonical row; a row that cannot be graded is unscored."""
     try:
-        gold = gold_of(row)
+        return _score(completion, gold_of(row), rules)
     except BadRow as error:
         return Score(None, error=f"the row cannot be graded: {error}")
+
+
+def _score(completion: Completion, gold: Gold, rules: Rules) -> Score:
     decision = decision_of(completion)
     if decision == "tool_call" and gold.decision == "tool_call":
         return (_score_any_call if gold.any_call else _score_calls)(completion.calls, gold, rules)
@@ -117,7 +124,9 @@ def weighted_value(parts: Mapping[str, float], weights: Mapping[str, float]) -> 
 
 
 def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
-    fits = [[fit_of(call, one, gold.tools.get(call.name, {}), rules) for call in calls] for one in gold.calls]
+    if len(calls) == len(gold.calls) and (score := _score_in_place(calls, gold, rules)):
+        return score
+    fits = [[fit_of(call, one, gold.tools.parameters_of(call.name), rules) for call in calls] for one in gold.calls]
     assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
     assigned = [None if at is None else fits[number][at] for number, at in enumerate(assignment)]
     pairs = [fit for fit in assigned if fit is not None]
@@ -128,6 +137,38 @@ def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
         return Score(1.0, reason, parts, "tool_call", counts=counts)
     value = min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE)
     return Score(value, reason, parts, "tool_call", counts=counts)
+
+
+def _score_in_place(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score | None:
+    """Score calls that are the expected ones in the expected places; None for any other.
+
+    Most calls of a good model are, and need neither an assignment nor the tools that nobody called.
+    """
+    arguments = valid = 0
+    for call, expected in zip(calls, gold.calls, strict=True):
+        if call.name != expected.name:
+            return None
+        parameters = gold.tools.parameters_of_expected(call.name)
+        if not fit_of(call, expected, parameters, rules).is_exact:
+            return None
+        arguments += len(call.arguments)
+        valid += fits_parameters(parameters, call.arguments)
+    made = len(calls)
+    parts = _RIGHT_IN_ORDER if gold.ordered else _RIGHT
+    if valid < made:
+        parts = {**parts, "schema": valid / made}
+    counts = {
+        "calls": made,
+        "expected_calls": made,
+        "right_tools": made,
+        "invented_tools": 0,
+        "valid_calls": valid,
+        "arguments": arguments,
+        "expected_arguments": arguments,
+        "right_arguments": arguments,
+        "named_arguments": arguments,
+    }
+    return Score(1.0, "correct", parts, "tool_call", None, counts)
 
 
 def _score_any_call(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
@@ -145,7 +186,7 @@ def _score_any_call(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
 def _fault_of_call(call: Call, gold: Gold) -> str | None:
     if call.name not in gold.tools:
         return "invented_tool"
-    parameters = gold.tools[call.name]
+    parameters = gold.tools.parameters_of(call.name)
     return violation_of({**parameters, "type": "object"}, call.arguments)
 
 

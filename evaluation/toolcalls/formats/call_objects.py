@@ -25,7 +25,7 @@ def call_of(value: Any, keys: tuple[str, ...] = (ARGUMENTS,), *, strings: bool =
     name = value.get("name")
     if not isinstance(name, str) or not name:
         raise NotACall("the call has no 'name' that is a string")
-    key = next((each for each in keys if each in value), None)
+    key = keys[0] if keys[0] in value else next((each for each in keys if each in value), None)
     arguments = None if key is None else value[key]
     if strings and isinstance(arguments, str):
         arguments = _decoded(arguments, name)

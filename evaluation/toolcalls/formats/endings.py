@@ -4,12 +4,16 @@ from __future__ import annotations
 
 STOP_TOKENS = ("<|im_end|>", "</s>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
 
+BLANKS = " \t\r\n"
+
 
 def without_stop_tokens(text: str) -> str:
     """Return a text less the stop tokens at its end, and the blanks between and behind them."""
+    if not text.rstrip(BLANKS).endswith(STOP_TOKENS):
+        return text
     end = kept = len(text)
     while True:
-        while end > 0 and text[end - 1] in " \t\r\n":
+        while end > 0 and text[end - 1] in BLANKS:
             end -= 1
         token = next((each for each in STOP_TOKENS if text.endswith(each, 0, end)), None)
         if token is None:

@@ -28,15 +28,17 @@ def decode_value_at(text: str, start: int) -> tuple[Any, int]:
     """
     start = skip_blanks(text, start)
     try:
-        value, end = _DECODER.raw_decode(text, start)
+        value, end = _scan(text, start)
+    except StopIteration as stop:
+        raise Fault("Expecting value", stop.value) from None
     except json.JSONDecodeError as error:
         raise Fault(error.msg, error.pos) from None
     except RecursionError:
         raise Fault(TOO_DEEP, start) from None
     except ValueError as error:
         raise Fault(str(error), start) from None
-    openers = text.count("{", start, end) + text.count("[", start, end)
-    if openers > MAX_DEPTH and _is_deeper_than_allowed(value):
+    # As many levels take as many openers and closers.
+    if end - start > 2 * MAX_DEPTH and _is_deeper_than_allowed(text, start, end, value):
         raise Fault(TOO_DEEP, start)
     return value, end
 
@@ -57,7 +59,9 @@ def skip_blanks(text: str, start: int) -> int:
     return start
 
 
-def _is_deeper_than_allowed(value: Any) -> bool:
+def _is_deeper_than_allowed(text: str, start: int, end: int, value: Any) -> bool:
+    if text.count("{", start, end) + text.count("[", start, end) <= MAX_DEPTH:
+        return False
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -90,6 +94,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(
+# The scanner is what `raw_decode` calls, which costs as much again as scanning a call does.
+_scan = json.JSONDecoder(
     parse_int=_bounded_int, parse_float=_finite_float, parse_constant=_refuse_constant
-)
+).scan_once

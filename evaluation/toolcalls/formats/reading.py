@@ -10,6 +10,8 @@ from evaluation.toolcalls.completion import Call, Completion, ParseError
 class Reading:
     """The result of a parse in the making; `faults` counts what could not be read."""
 
+    __slots__ = ("calls", "error", "faults", "outside")
+
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.outside: list[str] = []
@@ -23,5 +25,5 @@ class Reading:
 
     def completion(self, repairs: Iterable[str] = ()) -> Completion:
         """Return what was read."""
-        around = "".join(self.outside).strip()
+        around = "".join(self.outside).strip() if self.outside else ""
         return Completion(tuple(self.calls), around, self.error, tuple(dict.fromkeys(repairs)))

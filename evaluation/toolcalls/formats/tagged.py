@@ -17,6 +17,7 @@ from evaluation.toolcalls.formats.thoughts import THINK_CLOSING, THINK_OPENING, 
 from evaluation.toolcalls.formats.xml_parameters import FUNCTION_OPENING, read_function
 
 TOOL_CALL_TAGS = ("<tool_call>", "</tool_call>")
+RENDERED_OPENING, RENDERED_CLOSING = "<tool_call>\n{", "\n</tool_call>"
 TOOLCALL_TAGS = ("<TOOLCALL>", "</TOOLCALL>")
 
 # From a text and the index behind an opening tag to the calls and the index behind them; raises Fault or
@@ -27,12 +28,13 @@ ReadBlock = Callable[[str, int], tuple[list[Call], int]]
 def parse_hermes(text: str, offered: Offered) -> Completion:
     """One JSON call in each ``<tool_call>…</tool_call>``, after a ``<think>`` block if there is one."""
     thought_end = text.find(THINK_CLOSING) if begins_with_thought(text) else -1
-    return _after_thought(text, thought_end, _json_call)
+    return _read_as_rendered(text, thought_end) or _after_thought(text, thought_end, _json_call)
 
 
 def parse_qwen3(text: str, offered: Offered) -> Completion:
     """Hermes, where the thought may have been opened by the prompt: all up to ``</think>`` is thought."""
-    return _after_thought(text, text.find(THINK_CLOSING), _json_call)
+    thought_end = text.find(THINK_CLOSING)
+    return _read_as_rendered(text, thought_end) or _after_thought(text, thought_end, _json_call)
 
 
 def parse_qwen3_coder(text: str, offered: Offered) -> Completion:
@@ -54,6 +56,28 @@ def parse_qwen3_coder(text: str, offered: Offered) -> Completion:
 def parse_toolcall_tag(text: str, offered: Offered) -> Completion:
     """A JSON list of calls in ``<TOOLCALL>…</TOOLCALL>``, as When2Call's training rows have it."""
     return _parse(text, 0, _json_list, TOOLCALL_TAGS)
+
+
+def _read_as_rendered(text: str, thought_end: int) -> Completion | None:
+    """Read an answer that is nothing but calls just as chat templates render them; None for any other.
+
+    Most answers that call are such ones, and this takes half the time of the scan, which reads them alike.
+    """
+    calls: list[Call] = []
+    at = skip_blanks(text, thought_end + len(THINK_CLOSING)) if thought_end >= 0 else 0
+    while text.startswith(RENDERED_OPENING, at):
+        try:
+            value, end = decode_value_at(text, at + len(RENDERED_OPENING) - 1)
+            calls.append(call_of(value))
+        except (Fault, NotACall):
+            return None
+        if not text.startswith(RENDERED_CLOSING, end):
+            return None
+        at = end + len(RENDERED_CLOSING)
+        if at == len(text):
+            return Completion(tuple(calls))
+        at += text.startswith("\n", at)
+    return None
 
 
 def _after_thought(
@@ -96,6 +120,8 @@ def _take_block(reading: Reading, text: str, start: int, read: ReadBlock, closin
 
 
 def _keep_outside(reading: Reading, text: str, start: int, end: int, closing: str) -> None:
+    if start == end:
+        return
     stray = text.find(closing, start, end) if closing else -1
     if stray >= 0:
         reading.fail(f"{closing} closes nothing", stray)

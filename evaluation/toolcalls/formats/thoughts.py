@@ -7,8 +7,4 @@ THINK_OPENING, THINK_CLOSING = "<think>", "</think>"
 
 def begins_with_thought(text: str) -> bool:
     """Tell whether a completion opens a thought itself (the prompt may have opened one before it)."""
-    return text.startswith(THINK_OPENING, _first_sign(text))
-
-
-def _first_sign(text: str) -> int:
-    return len(text) - len(text.lstrip())
+    return THINK_OPENING in text and text.lstrip().startswith(THINK_OPENING)
