@@ -193,7 +193,7 @@ def _orders(plain: str, words: list[str]) -> bool:
         return False
     if has(plain, wording.CONSEQUENCES):
         return True
-    return words[0] in wording.PLAIN_ORDERS and words[1] in wording.DETERMINERS
+    return words[1] == "over" or (words[0] in wording.PLAIN_ORDERS and words[1] in wording.DETERMINERS)
 
 
 def _is_unmarked_question(plain: str, words: list[str]) -> bool:
