@@ -110,6 +110,7 @@ def test_what_tables_show_is_among_the_figures_and_counts_the_same(name: str) ->
     scores = score_suite(rows, said).scores
     summary = summarise(suite, rows, scores)
     assert suite.main_metric in suite.metrics
+    assert suite.figures[: len(suite.metrics)] == tuple(suite.metrics), "what is read first stands first"
     for metric, part in suite.metrics.items():
         assert summary.metrics[metric].value == rate(list(scores.values()), part).value
 
