@@ -59,7 +59,8 @@ def plain_form(sentence: str) -> str:
         sentence += " "
         for short, long in _CONTRACTIONS:
             sentence = sentence.replace(short, long)
-    words = re.findall(r"[\w']+", sentence)
+    # "We cannot divide by zero" speaks of anyone, unlike "we need your name".
+    words = re.findall(r"[\w']+", sentence.replace("we cannot", "one cannot"))
     plain = f" {' '.join([_SAME_SPEAKER.get(word, word) for word in words if word not in _FILLERS])} "
     for longer, shorter in _MODALS:
         plain = plain.replace(longer, shorter)
@@ -163,6 +164,8 @@ ORDERS = _pairs(
 ) + _phrases("let me have | more specific | could you | can you | would you mind")
 # "If you give me the name, I can …" is a condition.
 CONDITIONAL_ORDERS = _phrases("you tell me | you give me | you let me know | you send me | you show me")
+# One word of every order, so that most sentences are done with at once.
+ORDER_WORDS = _words("me know you specific")
 # A need of the assistant's own, or a duty of the user's.
 NEEDS = (
     _phrases("i need | i only need | i do need | i require | helps to know | i am missing | i am lacking")

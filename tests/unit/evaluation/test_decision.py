@@ -190,6 +190,7 @@ PLAIN_FORMS = [
     ("that's not our call", " that is not my call ", "the assistant's own"),
     ("i'm going to have to ask", " i must ask ", "an obligation is one word"),
     ("i'll need it", " i need it ", "so is a need"),
+    ("we can't divide by zero", " one cannot divide by zero ", "that is anyone"),
     ("", "  ", "nothing stays nothing"),
 ]
 
