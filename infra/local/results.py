@@ -63,7 +63,7 @@ def write_execution(folder: Path, execution: dict[str, Any], orchestration_secon
 
 
 def print_comparison(path: Path) -> None:
-    """Print one table a suite: a row a variant, its main metrics and its recall by decision, with intervals."""
+    """Print one table a suite: a row a variant, main metrics and recall by decision, with 95% intervals."""
     comparison = json.loads(path.read_text())
     console = Console(width=118, highlight=False)
     for suite, variants in comparison["suites"].items():
