@@ -81,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def reasons_by_mutation(rows: Sequence[Mapping[str, Any]], seed: int = SEED) -> dict[str, dict[str, int]]:
     """Count the reasons that each mutation is given, over the rows in which it can be planted."""
-    cases = list(_cases(rows, random.Random(seed)))  # noqa: S311 — faults, no secrets
+    cases = list(_cases(rows, _seeded(seed, "cases")))
     return {
         # Each has a generator of its own, so that what one plants does not hang on the others.
-        name: dict(Counter(_reasons(mutation, cases, random.Random(f"{seed} {name}"))))  # noqa: S311 — faults, no secrets
+        name: dict(Counter(_reasons(mutation, cases, _seeded(seed, name))))
         for name, mutation in MUTATIONS.items()
     }
 
@@ -102,6 +102,10 @@ def table_of(matrix: Mapping[str, Mapping[str, int]], missed: Sequence[str]) -> 
     right = sum(reasons.get(MUTATIONS[name].reason, 0) for name, reasons in matrix.items())
     lines += ["", f"{planted} completions, {right} given the reason of what was planted in them"]
     return "\n".join([*lines, *(f"given another reason: {name}" for name in missed)])
+
+
+def _seeded(seed: int, use: str) -> random.Random:
+    return random.Random(f"{seed} {use}")  # noqa: S311 — where faults are planted, no secret
 
 
 def _reasons(mutation: Mutation, cases: Sequence[Case], rng: random.Random) -> Iterator[str]:

@@ -81,7 +81,10 @@ FIGURES: Mapping[str, Figure] = {
         "no call, not even a malformed one",
         "rows that expect cannot_answer",
         BFCL,
-        lambda one: _says_only_text(one) if one.expected == "cannot_answer" else None,
+        # Graded as BFCL does, a malformed call is right here.
+        lambda one: (
+            (one.score.is_correct or _says_only_text(one)) if one.expected == "cannot_answer" else None
+        ),
     ),
     "relevance_accuracy": _share(
         "calls of offered tools alone",

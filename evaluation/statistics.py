@@ -7,8 +7,9 @@ over rows because the calls of one row stand or fall together; the square-and-ad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.stats import bootstrap
@@ -23,6 +24,8 @@ RESAMPLES = 9_999
 # Resamples drawn at once: bounds the memory for large test sets.
 RESAMPLES_PER_BATCH = 1_000
 SEED = 20_260_101
+
+_Outcome = TypeVar("_Outcome", tuple[int, int], tuple[str, str])
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ def estimate(tally: Tally) -> Estimate:
     if value is None:
         return Estimate(None, None, None, 0)
     low, high = _interval_of(tally, value)
-    # An interval may end at the value, where a rounding error would cross it.
-    return Estimate(value, min(low, value), max(high, value), tally.n)
+    # An interval may end at the value, at 0 or at 1, where a rounding error would cross it.
+    return Estimate(value, max(min(low, value), 0.0), min(max(high, value), 1.0), tally.n)
 
 
 def compare_paired(a: Sequence[bool], b: Sequence[bool]) -> PairedDifference:
@@ -116,17 +119,17 @@ def _square_and_add(shares: Sequence[Proportion], mean: float) -> tuple[float, f
 
 
 def _resample_ratio(tally: Ratio) -> np.ndarray:
-    drawn = _draw_rows(list(tally.rows.values()))
-    parts, wholes = np.array(list(tally.rows), dtype=float).T
+    outcomes, drawn = _draw_rows(tally.rows)
+    parts, wholes = np.array(outcomes, dtype=float).T
     ratios: np.ndarray = (drawn @ parts) / (drawn @ wholes)
     return ratios
 
 
 def _resample_f1(tally: MacroF1) -> np.ndarray:
-    drawn = _draw_rows(list(tally.rows.values()))
-    classes = tally.classes or tuple(sorted({expected for expected, _ in tally.rows}))
-    is_expected = np.array([[expected == one for one in classes] for expected, _ in tally.rows], dtype=float)
-    is_taken = np.array([[taken == one for one in classes] for _, taken in tally.rows], dtype=float)
+    outcomes, drawn = _draw_rows(tally.rows)
+    classes = tally.classes or tuple(sorted({expected for expected, _ in outcomes}))
+    is_expected = np.array([[expected == one for one in classes] for expected, _ in outcomes], dtype=float)
+    is_taken = np.array([[taken == one for one in classes] for _, taken in outcomes], dtype=float)
     both = drawn @ (is_expected + is_taken)
     scores = np.divide(2 * (drawn @ (is_expected * is_taken)), both, out=np.zeros_like(both), where=both > 0)
     # A class that no drawn row expects has no say, as in the figure itself; four fixed classes always have.
@@ -135,14 +138,16 @@ def _resample_f1(tally: MacroF1) -> np.ndarray:
     return means
 
 
-def _draw_rows(rows: Sequence[int]) -> np.ndarray:
-    """Resample rows by outcome: (RESAMPLES, outcomes) counts, each line adding up to the rows there are.
+def _draw_rows(rows: Mapping[_Outcome, int]) -> tuple[list[_Outcome], np.ndarray]:
+    """Resample rows by outcome: the outcomes, and (RESAMPLES, outcomes) how often each was drawn.
 
-    Rows of one outcome are exchangeable, so that drawing how many of each come is drawing the rows.
+    Rows of one outcome are exchangeable, so that drawing how many of each come is drawing the rows. They are
+    drawn in the outcomes' order, so that the rows' own order changes nothing.
     """
-    total = sum(rows)
+    outcomes = sorted(rows)
+    counts = np.array([rows[outcome] for outcome in outcomes])
     rng = np.random.default_rng(SEED)
-    return rng.multinomial(total, np.array(rows) / total, size=RESAMPLES).astype(float)
+    return outcomes, rng.multinomial(counts.sum(), counts / counts.sum(), size=RESAMPLES).astype(float)
 
 
 def _bootstrap_interval(differences: np.ndarray) -> tuple[float, float]:

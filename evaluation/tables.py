@@ -13,6 +13,7 @@ from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 
 COLUMNS = 100
 LINES_SHOWN = 10
+CATEGORIES_SHOWN = 30
 
 
 def table_of_summary(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejection]) -> str:
@@ -21,7 +22,7 @@ def table_of_summary(summary: Summary, unknown_ids: Sequence[str], unread: Seque
         _counts(summary, unknown_ids, unread),
         _figures("metric", summary.metrics, {name: one.of for name, one in FIGURES.items()}),
         _figures("recall", summary.recall, dict.fromkeys(summary.recall, "rows that expect it")),
-        _figures("ast_accuracy by source", summary.categories, {}) if len(summary.categories) > 1 else [],
+        _categories(summary.categories),
         _confusion(summary.confusion),
         _reasons(summary.reasons),
     ]
@@ -41,7 +42,7 @@ def _counts(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejec
 
 
 def _figures(title: str, estimates: Mapping[str, Estimate], of: Mapping[str, str]) -> list[str]:
-    lines = [f"{title:<26}{'value':>8}{'95% interval':>18}{'n':>8}" + ("  share of" if of else "")]
+    lines = [f"{title:<26}{'value':>8}{'95% interval':>18}{'n':>8}" + ("  of" if of else "")]
     for name, one in estimates.items():
         value = "none" if one.value is None else f"{one.value:.1%}"
         interval = "" if one.low is None or one.high is None else f"{one.low:.1%} to {one.high:.1%}"
@@ -49,6 +50,14 @@ def _figures(title: str, estimates: Mapping[str, Estimate], of: Mapping[str, str
             f"{name or '(none)':<26.26}{value:>8}{interval:>18}{one.n:>8}  {of.get(name, '')}".rstrip()
         )
     return lines
+
+
+def _categories(categories: Mapping[str, Estimate]) -> list[str]:
+    # One category alone is the suite, which has its ast_accuracy above.
+    if len(categories) < 2:
+        return []
+    head, *lines = _figures("ast_accuracy by source", categories, {})
+    return [head, *_some(lines, CATEGORIES_SHOWN)]
 
 
 def _confusion(table: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -68,10 +77,12 @@ def _reasons(reasons: Mapping[str, int]) -> list[str]:
     return [f"{reason:<26}{rows:>8}" for reason, rows in {"reason": "rows", **reasons}.items()]
 
 
-def _some(lines: Sequence[str]) -> list[str]:
-    left_out = len(lines) - LINES_SHOWN
-    return [*lines[:LINES_SHOWN], *([f"  and {left_out} more"] if left_out > 0 else [])]
+def _some(lines: Sequence[str], shown: int = LINES_SHOWN) -> list[str]:
+    left_out = len(lines) - shown
+    return [*lines[:shown], *([f"  and {left_out} more"] if left_out > 0 else [])]
 
 
-def _clipped(line: str) -> str:
+def _clipped(text: str) -> str:
+    # A cause may quote a model: what no terminal prints would break the line, or the encoding.
+    line = "".join(sign if sign.isprintable() else "?" for sign in text)
     return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.rows import RowError
-from data.shapes.type_names import TYPES, schema_of_type
+from data.shapes.type_names import schema_of_type
+from evaluation.toolcalls.schemas.type_names import TYPES
 
 # A schema stands behind these keywords, by name, alone or in a list.
 BY_NAME = frozenset(("$defs", "definitions", "patternProperties", "dependentSchemas"))

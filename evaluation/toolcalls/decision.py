@@ -180,7 +180,8 @@ def _is_echo(plain: str, words: list[str]) -> bool:
 
 def _orders(plain: str, words: list[str]) -> bool:
     """Whether the user is told to hand something over."""
-    if has(plain, wording.ORDERS) and not has(plain, wording.CONDITIONAL_ORDERS):
+    may_order = not wording.ORDER_WORDS.isdisjoint(words)
+    if may_order and has(plain, wording.ORDERS) and not has(plain, wording.CONDITIONAL_ORDERS):
         return True
     if words and words[0] in wording.ACKNOWLEDGMENTS:
         words = words[1:]
@@ -193,7 +194,7 @@ def _orders(plain: str, words: list[str]) -> bool:
         return False
     if has(plain, wording.CONSEQUENCES):
         return True
-    return words[0] in wording.PLAIN_ORDERS and words[1] in wording.DETERMINERS
+    return words[1] == "over" or (words[0] in wording.PLAIN_ORDERS and words[1] in wording.DETERMINERS)
 
 
 def _is_unmarked_question(plain: str, words: list[str]) -> bool:
@@ -215,7 +216,9 @@ def _lacks(plain: str) -> bool:
     if has(plain, wording.WANTING) and has(plain, wording.INFORMATION):
         return True
     # "If you give me the hostname, I'll restart it": a condition, and both of us in it.
-    return has(plain, wording.CONDITIONS) and " i " in plain and plain.count(" i ") + plain.count(" you ") > 1
+    if not has(plain, wording.CONDITIONS) or " i " not in plain:
+        return False
+    return plain.count(" i ") > 1 or " you " in plain or " your " in plain
 
 
 def _is_unsaid(plain: str) -> bool:

@@ -59,7 +59,8 @@ def plain_form(sentence: str) -> str:
         sentence += " "
         for short, long in _CONTRACTIONS:
             sentence = sentence.replace(short, long)
-    words = re.findall(r"[\w']+", sentence)
+    # "We cannot divide by zero" speaks of anyone, unlike "we need your name".
+    words = re.findall(r"[\w']+", sentence.replace("we cannot", "one cannot"))
     plain = f" {' '.join([_SAME_SPEAKER.get(word, word) for word in words if word not in _FILLERS])} "
     for longer, shorter in _MODALS:
         plain = plain.replace(longer, shorter)
@@ -158,11 +159,13 @@ DETERMINERS = _words("the a an your which what whether how me one at")
 # "Name the company and I will look it up."
 CONSEQUENCES = _phrases("and i | that i")
 ORDERS = _pairs(
-    "tell me | give me | let me know | send me | show me",
+    "tell me | give me | let me know | send me | show me | pass me | hand me | forward me | read me",
     "the | your | a | more | what | which | when | where | who | whose | how | whether",
 ) + _phrases("let me have | more specific | could you | can you | would you mind")
 # "If you give me the name, I can …" is a condition.
 CONDITIONAL_ORDERS = _phrases("you tell me | you give me | you let me know | you send me | you show me")
+# One word of every order, so that most sentences are done with at once.
+ORDER_WORDS = _words("me know you specific")
 # A need of the assistant's own, or a duty of the user's.
 NEEDS = (
     _phrases("i need | i only need | i do need | i require | helps to know | i am missing | i am lacking")
@@ -190,11 +193,13 @@ UNSAID = (
     | enter""",
     )
     + _phrases(
-        """query lacks | request lacks | message lacks | you forgot | you left out | you gave me
-    | you have given me | in your message | in your request | i do not have your | i do not have enough
-    | is missing | was left out | were left out | not enough detail* | not enough information
-    | was not provided | were not provided | was not specified | is not specified
-    | depends where you want | depends on where you want | depends what you | depends which"""
+        """query lacks | request lacks | message lacks | i did not catch | but not your | you gave only
+    | you only gave | i did not understand | i do not understand | ambiguous | could refer to
+    | you forgot | you left out | you gave me | you have given me | in your message | in your request
+    | i do not have your | i do not have enough | is missing | was left out | were left out
+    | not enough detail* | not enough information | was not provided | were not provided
+    | was not specified | is not specified | depends where you want | depends on where you want
+    | depends what you | depends which"""
     )
 )
 # "I don't have the postcode yet."
@@ -292,12 +297,14 @@ ONESELF = _phrases(
 PASSIVE = _phrases("cannot be | cannot get")
 HERE = _phrases("here | through this | from this end")
 DECLINES = _pairs("i | i must", "decline | refuse | pass | disappoint | regret | say no") + _phrases(
-    "sorry no"
+    """sorry no | i rather not | i prefer not | hidden from me | closed to me | shut for me | off limits
+    | out of bounds | above my | no expertise"""
 )
 APOLOGIES = _phrases("sorry | apolog*")
 # Not said outright: what it does do, or who does it instead.
 HINTS = _phrases(
-    "i can only | cover only | only cover | tools only | functions only | function only | i only have"
+    """i can only | cover only | only cover | tools only | functions only | function only | i only have
+    | i only handle | i only deal | i only cover | a matter for | a job for | i leave that to"""
 ) + _pairs("you must", "contact | turn to | reach out | speak to | speak with | ask your | ask the")
 # For what happened to the user, or before an answer about the world: "Sorry, there are no rooms left".
 REGRETS = _phrases(

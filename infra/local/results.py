@@ -14,6 +14,8 @@ from rich.table import Table
 
 from infra.local.objects import NoSuchObjects, download_prefix
 
+MAIN_METRICS = 2
+
 
 def fetch_results(bucket: str, run_id: str, folder: Path) -> None:
     """Copy data, predictions, scores and the comparison of `runs/<run_id>/` into `folder`.
@@ -61,13 +63,15 @@ def write_execution(folder: Path, execution: dict[str, Any], orchestration_secon
 
 
 def print_comparison(path: Path) -> None:
-    """Print one table a suite: a row a variant, its metrics with 95% intervals, its recall by decision."""
+    """Print one table a suite: a row a variant, main metrics and recall by decision, with 95% intervals."""
     comparison = json.loads(path.read_text())
     console = Console(width=118, highlight=False)
     for suite, variants in comparison["suites"].items():
         table = Table(title=f"{suite}, in percent with 95% intervals", title_justify="left", box=SIMPLE_HEAD)
         table.add_column("variant")
-        columns = [(group, name) for group in ("metrics", "recall") for name in _measured(variants, group)]
+        # The suite's main metrics stand first; the report has them all.
+        main = [("metrics", name) for name in _measured(variants, "metrics")[:MAIN_METRICS]]
+        columns = [*main, *(("recall", name) for name in _measured(variants, "recall"))]
         for group, name in columns:
             counts = {result[group][name]["n"] for result in variants.values()}
             title = name if group == "metrics" else f"recall of\n{name}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +22,7 @@ from evaluation.toolcalls.decision import (
     decision_of,
     decision_of_text,
 )
+from tests.unit.evaluation.test_real_rows import ROOT, read
 
 CASES = yaml.safe_load((Path(__file__).parent / "decision_cases.yaml").read_text(encoding="utf-8"))
 TEXT_DECISIONS = DECISIONS[1:]
@@ -57,6 +61,22 @@ def test_each_decision_has_many_wordings_and_none_twice(decision: str) -> None:
     texts = [text for block in CASES[decision].values() for text in lines(block)]
     assert len(texts) >= 150
     assert len(set(texts)) == len(texts)
+
+
+def accuracy(rows: Iterable[Mapping[str, Any]]) -> float:
+    """Over the written answers of multiple-choice rows: the share that is read as what it was written for."""
+    verdicts = [decision_of_text(row["answers"][name]) == name for row in rows for name in TEXT_DECISIONS]
+    assert len(verdicts) > 500
+    return sum(verdicts) / len(verdicts)
+
+
+def test_the_answers_of_the_shipped_rows_are_read_right() -> None:
+    text = (ROOT / "examples" / "rows" / "test.jsonl").read_text(encoding="utf-8")
+    assert accuracy(map(json.loads, text.splitlines())) >= 0.995
+
+
+def test_the_answers_of_when2call_are_read_right() -> None:
+    assert accuracy(read("when2call_mcq_test.jsonl")) >= 0.985
 
 
 COMPLETIONS = [
@@ -170,6 +190,7 @@ PLAIN_FORMS = [
     ("that's not our call", " that is not my call ", "the assistant's own"),
     ("i'm going to have to ask", " i must ask ", "an obligation is one word"),
     ("i'll need it", " i need it ", "so is a need"),
+    ("we can't divide by zero", " one cannot divide by zero ", "that is anyone"),
     ("", "  ", "nothing stays nothing"),
 ]
 

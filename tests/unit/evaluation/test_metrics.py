@@ -16,6 +16,7 @@ from evaluation.toolcalls import parse_completion, score_completion
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 from evaluation.toolcalls.metrics import Graded, MacroF1, Ratio, graded_of
 from evaluation.toolcalls.score import Score
+from evaluation.toolcalls.values import BFCL_RULES
 from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
 
 PARIS = ("get_weather", {"city": "Paris"})
@@ -122,6 +123,13 @@ def test_macro_f1_is_scikit_learn_s(pairs: list[tuple[str, str]]) -> None:
 def test_four_classes_of_which_one_is_never_expected_top_out_at_three_quarters() -> None:
     graded = [decided(one, one) for one in ("tool_call", "request_for_info", "cannot_answer")]
     assert (value_of("macro_f1", graded), value_of("macro_f1_all", graded)) == (1.0, 0.75)
+
+
+def test_a_malformed_call_is_a_refusal_only_where_it_is_graded_as_one() -> None:
+    malformed = score_completion(parse_completion("<tool_call>{", "hermes"), IRRELEVANT)
+    as_bfcl = score_completion(parse_completion("<tool_call>{", "hermes"), IRRELEVANT, rules=BFCL_RULES)
+    for score, accurate in ((malformed, 0.0), (as_bfcl, 1.0)):
+        assert value_of("irrelevance_accuracy", [graded_of(IRRELEVANT, score)]) == accurate
 
 
 def test_any_text_counts_as_the_refusal_where_any_text_will_do() -> None:

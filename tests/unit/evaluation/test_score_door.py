@@ -240,7 +240,7 @@ def test_no_line_of_the_table_is_wider_than_a_terminal(
     predictions = [
         {"id": row["id"], "completion": said[number % len(said)]} for number, row in enumerate(rows[:20])
     ]
-    predictions.append({"id": "r21", "error": "no memory " * 50})
+    predictions.append({"id": "r21", "error": "no memory \ud800\n\x1b[2J" * 50})
     write_jsonl(tmp_path / "rows.jsonl", rows)
     write_jsonl(tmp_path / "predictions.jsonl", [*predictions, {"id": "x" * 300, "completion": ""}])
     with (tmp_path / "rows.jsonl").open("a") as file:
@@ -248,6 +248,8 @@ def test_no_line_of_the_table_is_wider_than_a_terminal(
     table = run([str(tmp_path / "rows.jsonl"), str(tmp_path / "predictions.jsonl")], capsys)
     assert max(map(len, table.splitlines())) <= 100
     assert "and 20 more" in table
+    assert "\x1b" not in table
+    assert table.encode("utf-8"), "what a model wrote cannot stop the printing"
 
 
 @pytest.mark.parametrize(
