@@ -48,7 +48,8 @@ class Expected:
     possible_answer list, or None where `calls` is all there is. `ordered`: whether the calls' order counts.
     `any_call`: any call of the offered tools is right, as in BFCL's relevance, and none is named. `language`:
     `java` or `javascript` where arguments are that language's literals in strings, and the accepted values
-    what they stand for.
+    what they stand for. `fits_tools`: whether any accepted call is valid under the tools, as the grader's
+    `fits_tools` found; the readers set it.
     """
 
     decision: Decision
@@ -58,11 +59,17 @@ class Expected:
     ordered: bool = False
     any_call: bool = False
     language: str | None = None
+    fits_tools: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The answer as it is written, keys in a fixed order, the rarer ones only where needed."""
         calls = [dict(call) for call in self.calls]
-        rare = {"ordered": self.ordered, "any_call": self.any_call, "language": self.language}
+        rare = {
+            "ordered": self.ordered,
+            "any_call": self.any_call,
+            "language": self.language,
+            "fits_tools": self.fits_tools,
+        }
         return {
             "decision": self.decision,
             "calls": calls,
@@ -82,6 +89,7 @@ class Expected:
             ordered=given.get("ordered", False),
             any_call=given.get("any_call", False),
             language=given.get("language"),
+            fits_tools=given.get("fits_tools", False),
         )
 
 

@@ -34,6 +34,7 @@ from data.shapes.corpora import (
 from data.shapes.plain import Plain, Raw
 from data.shapes.texts import check_text
 from data.shapes.tools import Toolset, read_toolset
+from evaluation.toolcalls.as_written import fits_tools
 
 ID_KEYS = ("id", "uuid")
 UNDECLARED: Mapping[str, Any] = {"type": "object", "properties": {}}
@@ -128,7 +129,7 @@ def for_purpose(row: Row, purpose: Purpose | None) -> Row:
         return row
     if row.purpose == "sft" and purpose == "test":
         check_open(row.messages[:-1], "messages")
-        return replace(row, messages=row.messages[:-1])
+        return _with_what_fits(replace(row, messages=row.messages[:-1]))
     needed = {"sft": "an assistant message at the end", "preference": "chosen and rejected answers"}
     raise RowError(
         "row",
@@ -148,7 +149,14 @@ def _read(raw: Raw, default_source: str, name: str | None, as_published: bool) -
         rows = [_read_first(found, raw, as_published)]
     else:
         rows = [_read_plain(plain, as_published) for plain in _rewritten(found, raw)]
-    return _identified(rows, raw, default_source)
+    return _identified([_with_what_fits(row) for row in rows], raw, default_source)
+
+
+def _with_what_fits(row: Row) -> Row:
+    """Note in a row to be graded whether its answers fit its tools, so that no grader finds out again."""
+    if row.purpose != "test":
+        return row
+    return replace(row, expected=replace(row.expected, fits_tools=fits_tools(row.to_json())))
 
 
 def _shape_of(raw: Raw) -> Shape:

@@ -5,25 +5,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from evaluation.toolcalls.completion import Call
-from evaluation.toolcalls.gold import Gold
+from evaluation.toolcalls.gold import Gold, GoldCall
 from evaluation.toolcalls.match import Fit, needed_arguments
+from evaluation.toolcalls.offered_tools import NO_PARAMETERS, Parameters
 from evaluation.toolcalls.schema import fits_parameters
 from evaluation.toolcalls.values import Rules
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
-def counts_of(
-    calls: Sequence[Call], gold: Gold, assigned: Sequence[Fit | None], rules: Rules
-) -> Mapping[str, int]:
+class Made(NamedTuple):
+    """The calls that were made, held against what is offered and expected.
+
+    `parameters`: of the tool of each call, None where it is not offered. `valid`: calls of offered tools whose
+    arguments fit the schema. `right_tools`: tools that were expected, one to one, whatever their arguments.
+    """
+
+    calls: Sequence[Call]
+    parameters: Sequence[Parameters | None]
+    valid: int
+    right_tools: int
+
+
+def made_calls(calls: Sequence[Call], gold: Gold) -> Made:
+    """Hold calls against what a row offers and expects. Raises BadRow."""
+    parameters = [gold.parameters_of(call.name) for call in calls]
+    valid = 0
+    for call, offered in zip(calls, parameters, strict=True):
+        valid += offered is not None and fits_parameters(offered, call.arguments)
+    return Made(calls, parameters, valid, _right_tools(calls, gold.calls))
+
+
+def counts_of(made: Made, gold: Gold, assigned: Sequence[Fit | None], rules: Rules) -> Mapping[str, int]:
     """Count what was called, what was expected, and what of it was right; empty where there is no call.
 
     It is empty too where any call is right, because then none was expected rather than another.
 
-    `calls`: the predicted ones. `assigned`: how each expected call, in order, fits the predicted one that it
-    was assigned, or None; empty where nothing was assigned.
+    `assigned`: how each expected call, in order, fits the predicted one that it was assigned, or None; empty
+    where nothing was assigned.
 
     - `calls`, `expected_calls`: how many were predicted and expected.
     - `right_tools`: predicted tools that were expected, one to one, whatever their arguments.
@@ -34,33 +56,46 @@ def counts_of(
     - `right_arguments`, `named_arguments`: written arguments of an assigned call of that tool whose value
       is accepted, or whose name alone is right.
     """
-    if gold.any_call or not (calls or gold.calls):
+    if gold.any_call or not (made.calls or gold.calls):
         return NOTHING
-    same = [fit for fit in assigned if fit is not None and fit.same_tool]
-    named = sum(fit.right + len(fit.wrong) for fit in same)
+    right = named = 0
+    for fit in assigned:
+        if fit is not None and fit.same_tool:
+            right += fit.right
+            named += fit.right + len(fit.wrong)
     return {
-        "calls": len(calls),
+        "calls": len(made.calls),
         "expected_calls": len(gold.calls),
-        "right_tools": sum(shared_names(calls, gold).values()),
-        "invented_tools": sum(call.name not in gold.tools for call in calls),
-        "valid_calls": valid_calls(calls, gold),
-        "arguments": sum(len(call.arguments) for call in calls),
+        "right_tools": made.right_tools,
+        "invented_tools": made.parameters.count(None),
+        "valid_calls": made.valid,
+        "arguments": sum([len(call.arguments) for call in made.calls]),
         "expected_arguments": named + _absent_arguments(gold, assigned, rules),
-        "right_arguments": sum(fit.right for fit in same),
+        "right_arguments": right,
         "named_arguments": named,
     }
 
 
-def shared_names(calls: Sequence[Call], gold: Gold) -> Counter[str]:
-    """The names that were both predicted and expected, as often as both."""
-    return Counter(call.name for call in calls) & Counter(call.name for call in gold.calls)
+def counts_as_written(calls: int, arguments: int) -> Mapping[str, int]:
+    """What `counts_of` counts of calls that are the expected ones, valid, with so many arguments in all."""
+    return {
+        "calls": calls,
+        "expected_calls": calls,
+        "right_tools": calls,
+        "invented_tools": 0,
+        "valid_calls": calls,
+        "arguments": arguments,
+        "expected_arguments": arguments,
+        "right_arguments": arguments,
+        "named_arguments": arguments,
+    }
 
 
-def valid_calls(calls: Sequence[Call], gold: Gold) -> int:
-    """How many calls are of an offered tool, with arguments that fit its schema."""
-    return sum(
-        call.name in gold.tools and fits_parameters(gold.tools.parameters_of(call.name), call.arguments) for call in calls
-    )
+def _right_tools(calls: Sequence[Call], expected: Sequence[GoldCall]) -> int:
+    if len(calls) == len(expected) == 1:
+        return int(calls[0].name == expected[0].name)
+    shared = Counter([call.name for call in calls]) & Counter([call.name for call in expected])
+    return sum(shared.values())
 
 
 def _absent_arguments(gold: Gold, assigned: Sequence[Fit | None], rules: Rules) -> int:
@@ -70,5 +105,5 @@ def _absent_arguments(gold: Gold, assigned: Sequence[Fit | None], rules: Rules) 
         if fit is not None and fit.same_tool:
             absent += len(fit.missing)
         else:
-            absent += needed_arguments(one, gold.tools.parameters_of(one.name), rules)
+            absent += needed_arguments(one, gold.parameters_of(one.name) or NO_PARAMETERS, rules)
     return absent

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from evaluation.toolcalls.decision import DECISIONS
 from evaluation.toolcalls.languages import LANGUAGES
-from evaluation.toolcalls.offered_tools import BadRow, OfferedTools
+from evaluation.toolcalls.offered_tools import BadRow, OfferedTools, Parameters
+from evaluation.toolcalls.scanner import scan
 
 __all__ = ["BadRow", "Gold", "GoldCall", "Row", "gold_of"]
 
 Row = Mapping[str, Any]
-_scan = json.JSONDecoder().scan_once
 
 
 class GoldCall(NamedTuple):
@@ -49,6 +49,13 @@ class Gold(NamedTuple):
     any_text: bool
     any_call: bool
     tools: OfferedTools
+
+    def parameters_of(self, name: str) -> Parameters | None:
+        """The parameters of a tool, or None where it is not offered. Raises BadRow."""
+        for call in self.calls:
+            if call.name == name:
+                return self.tools.get_expected(name)
+        return self.tools.get(name)
 
 
 def gold_of(row: Row) -> Gold:
@@ -129,7 +136,7 @@ def _decode(value: Any, field: str) -> Any:
 def _load(text: str) -> Any:
     """What `json.loads` returns, in half its time for a text that is written without blanks around it."""
     try:
-        value, end = _scan(text, 0)
+        value, end = scan(text, 0)
     except StopIteration:
         return json.loads(text)
     return value if end == len(text) else json.loads(text)

@@ -93,9 +93,7 @@ def _is_first_choice(choices: Sequence[Any], value: Any, gold: GoldCall) -> bool
     return kind is first.__class__ and kind in _SCALARS and value == first and value != ""
 
 
-def _missing(
-    written: Mapping[str, Any], gold: GoldCall, parameters: Parameters, rules: Rules
-) -> list[str]:
+def _missing(written: Mapping[str, Any], gold: GoldCall, parameters: Parameters, rules: Rules) -> list[str]:
     required = _required(parameters)
     if rules.as_bfcl:
         missing = [name for name in required if name not in written]

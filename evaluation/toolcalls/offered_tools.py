@@ -8,13 +8,14 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from evaluation.toolcalls.scanner import scan
+
 Parameters = Mapping[str, Any]
 
 NO_PARAMETERS: Parameters = MappingProxyType({})
 # Rows that follow each other often offer the same tools, and in training a row is graded many times.
 REMEMBERED_LISTS = 128
 REMEMBERED_TOOLS = 512
-_scan = json.JSONDecoder().scan_once
 
 
 class BadRow(ValueError):
@@ -30,16 +31,12 @@ class OfferedTools:
         self._tools = tools
         self._by_name: Mapping[str, Parameters] | None = None
 
-    def __contains__(self, name: str) -> bool:
-        """Whether a tool of that name is offered. Raises BadRow."""
-        return name in self._read()
+    def get(self, name: str) -> Parameters | None:
+        """The parameters of a tool, or None where it is not offered. Raises BadRow."""
+        return self._read().get(name)
 
-    def parameters_of(self, name: str) -> Parameters:
-        """The parameters of a tool, empty where it is not offered. Raises BadRow."""
-        return self._read().get(name, NO_PARAMETERS)
-
-    def parameters_of_expected(self, name: str) -> Parameters:
-        """The parameters of a tool that the row's own answer calls. Raises BadRow.
+    def get_expected(self, name: str) -> Parameters | None:
+        """The parameters of a tool that the row's own answer calls, or None. Raises BadRow.
 
         It is looked for in the text, because decoding all tools would take as long as the rest of a score.
         """
@@ -47,7 +44,7 @@ class OfferedTools:
             found = _parameters_in(self._tools, name)
             if found is not None:
                 return found
-        return self.parameters_of(name)
+        return self.get(name)
 
     def _read(self) -> Mapping[str, Parameters]:
         if self._by_name is None:
@@ -64,7 +61,7 @@ def _parameters_in(text: str, name: str) -> Parameters | None:
     if at < 1 or text[at - 1] not in "[ ," or text.find(opening, at + 1) >= 0:
         return None
     try:
-        parameters = _scan(text, at)[0].get("parameters")
+        parameters = scan(text, at)[0].get("parameters")
     except (ValueError, StopIteration, RecursionError):
         return None
     return parameters if isinstance(parameters, dict) else None

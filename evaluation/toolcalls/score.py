@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from evaluation.toolcalls.as_written import count_as_written
 from evaluation.toolcalls.assignment import best_assignment
 from evaluation.toolcalls.completion import Call, Completion
-from evaluation.toolcalls.counts import counts_of, shared_names, valid_calls
+from evaluation.toolcalls.counts import NOTHING, Made, counts_as_written, counts_of, made_calls
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED, decision_of
-from evaluation.toolcalls.gold import BadRow, Gold, Row, gold_of
+from evaluation.toolcalls.gold import BadRow, Gold, GoldCall, Row, gold_of
 from evaluation.toolcalls.match import Fit, fit_of
-from evaluation.toolcalls.schema import fits_parameters, violation_of
+from evaluation.toolcalls.offered_tools import NO_PARAMETERS, Parameters
+from evaluation.toolcalls.schema import violation_of
 from evaluation.toolcalls.values import DEFAULT_RULES, Rules
 
 __all__ = ["DECISIONS", "DEFAULT_WEIGHTS", "REASONS", "Score", "decision_reason", "score_completion"]
@@ -43,10 +45,10 @@ REASONS = (
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 3.0, "order": 1.0, "arguments": 2.0, "values": 3.0, "schema": 1.0}
 )
-_RIGHT: Mapping[str, float] = MappingProxyType(
+RIGHT: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 1.0, "arguments": 1.0, "values": 1.0, "schema": 1.0}
 )
-_RIGHT_IN_ORDER: Mapping[str, float] = MappingProxyType({**_RIGHT, "order": 1.0})
+RIGHT_IN_ORDER: Mapping[str, float] = MappingProxyType({**RIGHT, "order": 1.0})
 # A score of 1 means correct and nothing else, however the parts round.
 HIGHEST_PARTIAL_VALUE = 0.99
 
@@ -92,6 +94,18 @@ class Score(NamedTuple):
 
 def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT_RULES) -> Score:
     """Grade a parsed completion against a canonical row; a row that cannot be graded is unscored."""
+    calls, expected = completion.calls, row.get("expected")
+    if (
+        calls
+        and completion.error is None
+        and expected.__class__ is dict
+        and expected.get("fits_tools") is True
+    ):
+        arguments = count_as_written(calls, expected)
+        if arguments is not None:
+            parts = RIGHT_IN_ORDER if expected.get("ordered") is True else RIGHT
+            counts = counts_as_written(len(calls), arguments)
+            return Score(1.0, "correct", parts, "tool_call", None, counts)
     try:
         return _score(completion, gold_of(row), rules)
     except BadRow as error:
@@ -100,10 +114,11 @@ def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT
 
 def _score(completion: Completion, gold: Gold, rules: Rules) -> Score:
     decision = decision_of(completion)
-    if decision == "tool_call" and gold.decision == "tool_call":
-        return (_score_any_call if gold.any_call else _score_calls)(completion.calls, gold, rules)
     # Calls beside one that cannot be read are not judged: a server would hand on none of them.
-    counts = counts_of(completion.calls if decision == "tool_call" else (), gold, (), rules)
+    made = made_calls(completion.calls if decision == "tool_call" else (), gold)
+    if made.calls and gold.decision == "tool_call":
+        return (_score_any_call if gold.any_call else _score_calls)(made, gold, rules)
+    counts = counts_of(made, gold, (), rules)
     if decision == MALFORMED and not (gold.any_text and rules.as_bfcl):
         return Score(0.0, "malformed_call", {"decision": 0.0}, decision, counts=counts)
     if decision == gold.decision or (gold.any_text and decision != "tool_call"):
@@ -119,89 +134,93 @@ def decision_reason(expected: str, taken: str) -> str:
 
 def weighted_value(parts: Mapping[str, float], weights: Mapping[str, float]) -> float:
     """Average the parts that a row has, by weight; 0.0 where none of them has a weight."""
-    total = sum(weights.get(name, 0.0) for name in parts)
-    return sum(weights.get(name, 0.0) * part for name, part in parts.items()) / total if total else 0.0
+    total = sum([weights.get(name, 0.0) for name in parts])
+    return sum([weights.get(name, 0.0) * part for name, part in parts.items()]) / total if total else 0.0
 
 
-def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
-    if len(calls) == len(gold.calls) and (score := _score_in_place(calls, gold, rules)):
-        return score
-    fits = [[fit_of(call, one, gold.tools.parameters_of(call.name), rules) for call in calls] for one in gold.calls]
-    assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
-    assigned = [None if at is None else fits[number][at] for number, at in enumerate(assignment)]
+def _score_calls(made: Made, gold: Gold, rules: Rules) -> Score:
+    in_place = _fits_in_place(made, gold, rules)
+    if in_place and all([fit.is_exact for fit in in_place]):
+        return _right_score(made, gold)
+    assigned, assignment = _assign(made, gold, in_place, rules)
     pairs = [fit for fit in assigned if fit is not None]
-    parts = _parts(calls, gold, pairs, assignment)
-    counts = counts_of(calls, gold, assigned, rules)
-    reason = _reason(calls, gold, pairs, assignment)
-    if reason == "correct":
-        return Score(1.0, reason, parts, "tool_call", counts=counts)
-    value = min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE)
-    return Score(value, reason, parts, "tool_call", counts=counts)
+    parts = _parts(made, gold, pairs, assignment)
+    counts = counts_of(made, gold, assigned, rules)
+    return _score_of(_reason(made, gold, pairs, assignment), parts, counts)
 
 
-def _score_in_place(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score | None:
-    """Score calls that are the expected ones in the expected places; None for any other.
-
-    Most calls of a good model are, and need neither an assignment nor the tools that nobody called.
-    """
-    arguments = valid = 0
-    for call, expected in zip(calls, gold.calls, strict=True):
-        if call.name != expected.name:
-            return None
-        parameters = gold.tools.parameters_of_expected(call.name)
-        if not fit_of(call, expected, parameters, rules).is_exact:
-            return None
-        arguments += len(call.arguments)
-        valid += fits_parameters(parameters, call.arguments)
-    made = len(calls)
-    parts = _RIGHT_IN_ORDER if gold.ordered else _RIGHT
-    if valid < made:
-        parts = {**parts, "schema": valid / made}
-    counts = {
-        "calls": made,
-        "expected_calls": made,
-        "right_tools": made,
-        "invented_tools": 0,
-        "valid_calls": valid,
-        "arguments": arguments,
-        "expected_arguments": arguments,
-        "right_arguments": arguments,
-        "named_arguments": arguments,
-    }
+def _right_score(made: Made, gold: Gold) -> Score:
+    calls = len(made.calls)
+    parts = RIGHT_IN_ORDER if gold.ordered else RIGHT
+    counts = counts_as_written(calls, sum([len(call.arguments) for call in made.calls]))
+    if made.valid < calls:
+        parts, counts = {**parts, "schema": made.valid / calls}, {**counts, "valid_calls": made.valid}
     return Score(1.0, "correct", parts, "tool_call", None, counts)
 
 
-def _score_any_call(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
-    """BFCL's relevance: that a call is made is right; by the default rules it also has to be a valid one."""
-    faults = [] if rules.as_bfcl else [_fault_of_call(call, gold) for call in calls]
-    reason = next((fault for fault in faults if fault), "correct")
-    parts = {"decision": 1.0, "schema": valid_calls(calls, gold) / len(calls)}
+def _score_of(reason: str, parts: Mapping[str, float], counts: Mapping[str, int]) -> Score:
     if reason == "correct":
-        return Score(1.0, reason, parts, "tool_call")
-    return Score(
-        min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE), reason, parts, "tool_call"
-    )
+        return Score(1.0, reason, parts, "tool_call", None, counts)
+    value = min(weighted_value(parts, DEFAULT_WEIGHTS), HIGHEST_PARTIAL_VALUE)
+    return Score(value, reason, parts, "tool_call", None, counts)
 
 
-def _fault_of_call(call: Call, gold: Gold) -> str | None:
-    if call.name not in gold.tools:
-        return "invented_tool"
-    parameters = gold.tools.parameters_of(call.name)
-    return violation_of({**parameters, "type": "object"}, call.arguments)
+def _fits_in_place(made: Made, gold: Gold, rules: Rules) -> list[Fit]:
+    """How each call fits the expected one in its place; empty where they are not as many."""
+    if len(made.calls) != len(gold.calls):
+        return []
+    places = zip(made.calls, gold.calls, made.parameters, strict=True)
+    return [_fit(call, one, offered, rules) for call, one, offered in places]
+
+
+def _assign(
+    made: Made, gold: Gold, in_place: Sequence[Fit], rules: Rules
+) -> tuple[Sequence[Fit | None], Sequence[int | None]]:
+    """How each expected call fits the one that it is assigned, and the place of that one."""
+    if len(in_place) == 1:
+        return in_place, (0,)
+    fits = [
+        [_fit(call, one, offered, rules) for call, offered in zip(made.calls, made.parameters, strict=True)]
+        for one in gold.calls
+    ]
+    assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
+    return [None if at is None else fits[number][at] for number, at in enumerate(assignment)], assignment
+
+
+def _fit(call: Call, one: GoldCall, offered: Parameters | None, rules: Rules) -> Fit:
+    return fit_of(call, one, NO_PARAMETERS if offered is None else offered, rules)
+
+
+def _score_any_call(made: Made, gold: Gold, rules: Rules) -> Score:
+    """BFCL's relevance: that a call is made is right; by the default rules it also has to be a valid one."""
+    reason = "correct" if rules.as_bfcl else _first_fault(made)
+    return _score_of(reason, {"decision": 1.0, "schema": made.valid / len(made.calls)}, NOTHING)
+
+
+def _first_fault(made: Made) -> str:
+    for call, offered in zip(made.calls, made.parameters, strict=True):
+        if offered is None:
+            return "invented_tool"
+        violation = violation_of({**offered, "type": "object"}, call.arguments)
+        if violation is not None:
+            return violation
+    return "correct"
 
 
 def _parts(
-    calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]
-) -> dict[str, float]:
-    most = max(len(calls), len(gold.calls))
+    made: Made, gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]
+) -> Mapping[str, float]:
+    most = max(len(made.calls), len(gold.calls))
     parts = {
         "decision": 1.0,
-        "tool": sum(shared_names(calls, gold).values()) / most,
-        "arguments": sum(_share_of_names(pair) for pair in pairs) / most,
-        "values": sum(_share_of_values(pair) for pair in pairs) / most,
-        "schema": valid_calls(calls, gold) / len(calls),
+        "tool": made.right_tools / most,
+        "arguments": sum([_share_of_names(pair) for pair in pairs]) / most,
+        "values": sum([_share_of_values(pair) for pair in pairs]) / most,
+        "schema": made.valid / len(made.calls),
     }
-    return {**parts, "order": float(_is_in_order(assignment))} if gold.ordered else parts
+    if gold.ordered:
+        parts["order"] = float(_is_in_order(assignment))
+    return parts
 
 
 def _share_of_names(fit: Fit) -> float:
@@ -224,19 +243,19 @@ def _is_in_order(assignment: Sequence[int | None]) -> bool:
     return taken == sorted(taken)
 
 
-def _reason(calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]) -> str:
+def _reason(made: Made, gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]) -> str:
     """Name the first fault in the order in which a reader would mend them."""
-    if any(call.name not in gold.tools for call in calls) and not all(pair.is_exact for pair in pairs):
-        return "invented_tool"
-    if not all(pair.same_tool for pair in pairs):
-        return "wrong_tool"
     faulty = next((pair for pair in pairs if not pair.is_exact), None)
     if faulty is not None:
+        if None in made.parameters:
+            return "invented_tool"
+        if not all([pair.same_tool for pair in pairs]):
+            return "wrong_tool"
         return _reason_of_arguments(faulty)
-    if len(calls) < len(gold.calls):
+    if len(made.calls) < len(gold.calls):
         return "missing_call"
-    if len(calls) > len(gold.calls):
-        return _reason_of_surplus(calls, gold, assignment)
+    if len(made.calls) > len(gold.calls):
+        return _reason_of_surplus(made, assignment)
     return "wrong_order" if gold.ordered and not _is_in_order(assignment) else "correct"
 
 
@@ -249,10 +268,10 @@ def _reason_of_arguments(fit: Fit) -> str:
     return next(reason for reason in ("wrong_type", "schema_violation", "wrong_value") if reason in found)
 
 
-def _reason_of_surplus(calls: Sequence[Call], gold: Gold, assignment: Sequence[int | None]) -> str:
+def _reason_of_surplus(made: Made, assignment: Sequence[int | None]) -> str:
     taken = set(assignment)
-    matched = [calls[at] for at in assignment if at is not None]
-    surplus = [call for number, call in enumerate(calls) if number not in taken]
-    if any(call.name not in gold.tools for call in surplus):
+    matched = [made.calls[at] for at in assignment if at is not None]
+    surplus = [number for number in range(len(made.calls)) if number not in taken]
+    if any(made.parameters[number] is None for number in surplus):
         return "invented_tool"
-    return "duplicate_call" if all(call in matched for call in surplus) else "extra_call"
+    return "duplicate_call" if all(made.calls[number] in matched for number in surplus) else "extra_call"

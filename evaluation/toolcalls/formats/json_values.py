@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from evaluation.toolcalls.scanner import scanner_of
+
 MAX_DEPTH = 64
 MAX_DIGITS = 128
 # Raising one JSONDecodeError counts the lines before it, so a text of many faults would take quadratic time.
@@ -28,7 +30,9 @@ def decode_value_at(text: str, start: int) -> tuple[Any, int]:
     """
     start = skip_blanks(text, start)
     try:
-        value, end = _scan(text, start)
+        return decode_at(text, start)
+    except Fault:
+        raise
     except StopIteration as stop:
         raise Fault("Expecting value", stop.value) from None
     except json.JSONDecodeError as error:
@@ -37,6 +41,14 @@ def decode_value_at(text: str, start: int) -> tuple[Any, int]:
         raise Fault(TOO_DEEP, start) from None
     except ValueError as error:
         raise Fault(str(error), start) from None
+
+
+def decode_at(text: str, start: int) -> tuple[Any, int]:
+    """Decode as `decode_value_at` does, without blanks before the value, and with the decoder's own errors.
+
+    Raises ValueError, StopIteration or RecursionError, Fault among the first.
+    """
+    value, end = _scan(text, start)
     # As many levels take as many openers and closers.
     if end - start > 2 * MAX_DEPTH and _is_deeper_than_allowed(text, start, end, value):
         raise Fault(TOO_DEEP, start)
@@ -95,6 +107,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 # The scanner is what `raw_decode` calls, which costs as much again as scanning a call does.
-_scan = json.JSONDecoder(
-    parse_int=_bounded_int, parse_float=_finite_float, parse_constant=_refuse_constant
-).scan_once
+_scan = scanner_of(
+    json.JSONDecoder(parse_int=_bounded_int, parse_float=_finite_float, parse_constant=_refuse_constant)
+)

@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.call_objects import NotACall, call_of
-from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault, decode_value_at, skip_blanks
+from evaluation.toolcalls.formats.json_values import (
+    MAX_FAULTS,
+    Fault,
+    decode_at,
+    decode_value_at,
+    skip_blanks,
+)
 from evaluation.toolcalls.formats.offered import Offered
 from evaluation.toolcalls.formats.reading import Reading
 from evaluation.toolcalls.formats.thoughts import THINK_CLOSING, THINK_OPENING, begins_with_thought
@@ -67,10 +73,13 @@ def _read_as_rendered(text: str, thought_end: int) -> Completion | None:
     at = skip_blanks(text, thought_end + len(THINK_CLOSING)) if thought_end >= 0 else 0
     while text.startswith(RENDERED_OPENING, at):
         try:
-            value, end = decode_value_at(text, at + len(RENDERED_OPENING) - 1)
-            calls.append(call_of(value))
-        except (Fault, NotACall):
+            value, end = decode_at(text, at + len(RENDERED_OPENING) - 1)
+        except (ValueError, StopIteration, RecursionError):
             return None
+        name, arguments = value.get("name"), value.get("arguments")
+        if name.__class__ is not str or not name or arguments.__class__ is not dict:
+            return None
+        calls.append(Call(name, arguments))
         if not text.startswith(RENDERED_CLOSING, end):
             return None
         at = end + len(RENDERED_CLOSING)

@@ -1,0 +1,281 @@
+"""How fast the grader is: `python -m bench.grader [--json] [--rounds N]`.
+
+Three measurements, in CPU seconds of this machine:
+
+- Rows a second, held against BFCL's own `ast_checker` over every AST row of BFCL v4, each once with its gold
+  answer and once with an argument left out. Each side starts from texts as they lie in files (the tools, the
+  accepted answers, the model's output), decodes what it needs of them, and gives its verdict; ours gives a
+  reason, parts and counts besides. The sides take turns in ABBA order, and every verdict is compared.
+- What importing the grader costs over the bare interpreter, and how large its function's files are.
+- One call of ScorePredictions on 3,652 predictions, the size of When2Call's test, in a fresh interpreter with
+  S3 in memory: from its imports to the scores written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.bfcl import AST_CATEGORIES, BfclRow, NamedCall, language_of, load_ast_checker, load_rows
+from evaluation.toolcalls import parse_completion, score_completion
+from evaluation.toolcalls.values import BFCL_RULES
+from infra.pipeline_functions import SCORE_FILES
+from jobs.doors import BadInput, DoorParser, run_door
+
+ROOT = Path(__file__).resolve().parent.parent
+FORMAT = "hermes"
+WHEN2CALL_ROWS = 3_652
+IMPORTS_TIMED = 20
+IMPORT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import evaluation.toolcalls"
+# The client answers from memory, so that only what runs in the function is measured; boto3 is loaded all the same.
+SCORE_IN_FUNCTION = """
+import io, json, sys, time
+sys.path.insert(0, sys.argv[1])
+rows, predictions = (open(path, "rb").read() for path in sys.argv[2:4])
+started = time.process_time()
+import boto3
+from lambdas.score_predictions import handler
+files = {"data/suites/own.jsonl": rows, "predictions/own.jsonl": predictions}
+class Body(io.BytesIO):
+    def iter_lines(self):
+        return iter(self.read().splitlines())
+class Client:
+    def get_paginator(self, name):
+        return self
+    def paginate(self, Bucket, Prefix):
+        return [{"Contents": [{"Key": key, "LastModified": 0} for key in files if key.startswith(Prefix)]}]
+    def get_object(self, Bucket, Key):
+        return {"Body": Body(files[Key])}
+    def put_object(self, Bucket, Key, Body, ContentType):
+        files[Key] = Body
+boto3.client = lambda name: Client()
+event = {"variant": "sft", "data_uri": "s3://b/data/", "predictions_uri": "s3://b/predictions/",
+         "scores_uri": "s3://b/scores/"}
+answer = handler(event, None)
+used = time.process_time() - started
+print(json.dumps({"cpu_s": used, "scored": answer["suites"]["own"]["scored"]}))
+"""
+
+
+class Question(NamedTuple):
+    """A row with one output, as the files of either side carry it."""
+
+    category: str
+    language: Any
+    functions: str
+    truth: str
+    output: str
+    row: dict[str, Any]
+    completion: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`ratio`: how many times the rows of the peer ours grades in a CPU second, the median of `ratios`.
+
+    `max_abs_diff`: the share of rows whose verdicts differ. No model runs here: `tokens` and `flops` are 0.
+    """
+
+    rows: int
+    ours_cpu_s: float
+    peer_cpu_s: float
+    ratio: float
+    ratios: Sequence[float]
+    ours_rows_per_cpu_s: int
+    peer_rows_per_cpu_s: int
+    max_abs_diff: float
+    import_ms: float
+    function_cpu_s: float
+    function_predictions: int
+    asset_kb: float
+    asset_zip_kb: float
+    tokens: int = 0
+    flops: int = 0
+
+
+def main() -> None:
+    """Measure, and print. Raises BadInput where BFCL's wheel is absent or the function does not score."""
+    parser = DoorParser(prog="python -m bench.grader", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="ABBA rounds of the comparison")
+    measured = measure(parser.parse_args())
+    if measured.max_abs_diff:
+        raise BadInput(f"{measured.max_abs_diff:.2%} of the verdicts differ; run python -m bench.parity")
+    if parser.parse_args().json:
+        print(json.dumps(asdict(measured)))
+    else:
+        print(_as_text(measured))
+
+
+def measure(given: argparse.Namespace) -> Measurement:
+    """Run the three measurements."""
+    questions = [one for category in AST_CATEGORIES for row in load_rows(category) for one in ask(row)]
+    ours, peer = _ours(), _peer()
+    differing = sum(ours(one) != peer(one) for one in questions)
+    times = [_abba(ours, peer, questions) for _ in range(given.rounds)]
+    ratios = [round(peer_s / ours_s, 3) for ours_s, peer_s in times]
+    ours_s, peer_s = (statistics.median(side) for side in zip(*times, strict=True))
+    in_function, scored = score_in_function(questions)
+    unzipped, zipped = asset_sizes()
+    return Measurement(
+        rows=len(questions),
+        ours_cpu_s=round(ours_s, 4),
+        peer_cpu_s=round(peer_s, 4),
+        ratio=statistics.median(ratios),
+        ratios=ratios,
+        ours_rows_per_cpu_s=round(len(questions) / ours_s),
+        peer_rows_per_cpu_s=round(len(questions) / peer_s),
+        max_abs_diff=differing / len(questions),
+        import_ms=round(import_ms(), 1),
+        function_cpu_s=round(in_function, 3),
+        function_predictions=scored,
+        asset_kb=round(unzipped / 1e3, 1),
+        asset_zip_kb=round(zipped / 1e3, 1),
+    )
+
+
+def ask(bfcl: BfclRow) -> list[Question]:
+    """A row with its gold answer, and with the first argument of its first call left out."""
+    gold = [
+        (name, {key: plain(values[0]) for key, values in arguments.items() if values and values[0] != ""})
+        for entry in bfcl.truth or ()
+        for name, arguments in entry.items()
+    ]
+    (name, arguments), *others = gold
+    lacking: list[NamedCall] = [(name, dict(list(arguments.items())[1:])), *others]
+    return [_question(bfcl, gold), _question(bfcl, lacking)]
+
+
+def plain(value: Any) -> Any:
+    """The first accepted answer of a value whose objects hold a list of them by key."""
+    if isinstance(value, dict):
+        return {
+            key: plain(values[0]) if isinstance(values, list) and values else values
+            for key, values in value.items()
+            if not (isinstance(values, list) and values and values[0] == "")
+        }
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def asset_sizes() -> tuple[int, int]:
+    """The bytes of the files that ScorePredictions ships, and of a ZIP of them."""
+    paths = [path for pattern in SCORE_FILES for path in sorted(ROOT.glob(pattern))]
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, path.relative_to(ROOT))
+    return sum(path.stat().st_size for path in paths), len(packed.getvalue())
+
+
+def import_ms() -> float:
+    """CPU milliseconds that importing the grader takes over starting the interpreter; the median of pairs."""
+    pairs = [_process_cpu_s(IMPORT) - _process_cpu_s("pass") for _ in range(IMPORTS_TIMED)]
+    return statistics.median(pairs) * 1e3
+
+
+def score_in_function(questions: Sequence[Question]) -> tuple[float, int]:
+    """Score as many predictions as When2Call has rows, and return the CPU seconds and how many were scored."""
+    chosen = [questions[number % len(questions)] for number in range(WHEN2CALL_ROWS)]
+    rows = [{**one.row, "id": f"row-{number}"} for number, one in enumerate(chosen)]
+    predictions = [
+        {"id": f"row-{number}", "completion": one.completion, "format": FORMAT}
+        for number, one in enumerate(chosen)
+    ]
+    with tempfile.TemporaryDirectory(prefix="bench-grader-") as folder:
+        paths = [_write(Path(folder, name), lines) for name, lines in (("rows", rows), ("said", predictions))]
+        command = [sys.executable, "-c", SCORE_IN_FUNCTION, str(ROOT), *paths]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise BadInput(f"ScorePredictions ended with status {done.returncode}; its error stands above")
+    answer = json.loads(done.stdout)
+    return answer["cpu_s"], answer["scored"]
+
+
+def _question(bfcl: BfclRow, calls: Sequence[NamedCall]) -> Question:
+    said = [json.dumps({"name": name, "arguments": arguments}) for name, arguments in calls]
+    return Question(
+        category=bfcl.category,
+        language=language_of(bfcl.category),
+        functions=json.dumps(bfcl.functions),
+        truth=json.dumps(bfcl.truth),
+        output=json.dumps([{name: arguments} for name, arguments in calls]),
+        row=dict(bfcl.row),
+        completion="\n".join(f"<tool_call>\n{one}\n</tool_call>" for one in said),
+    )
+
+
+def _ours() -> Callable[[Question], bool]:
+    def grade(one: Question) -> bool:
+        return score_completion(
+            parse_completion(one.completion, FORMAT), one.row, rules=BFCL_RULES
+        ).is_correct
+
+    return grade
+
+
+def _peer() -> Callable[[Question], bool]:
+    checker = load_ast_checker()
+
+    def grade(one: Question) -> bool:
+        functions, output, truth = map(json.loads, (one.functions, one.output, one.truth))
+        try:
+            return bool(checker(functions, output, truth, one.language, one.category, "any-model")["valid"])
+        # It dies of some outputs, and takes none of them.
+        except Exception:
+            return False
+
+    return grade
+
+
+def _abba(
+    ours: Callable[[Question], bool], peer: Callable[[Question], bool], questions: Sequence[Question]
+) -> tuple[float, float]:
+    spent = {ours: 0.0, peer: 0.0}
+    for side in (ours, peer, peer, ours):
+        gc.collect()
+        started = time.process_time()
+        for one in questions:
+            side(one)
+        spent[side] += time.process_time() - started
+    return spent[ours] / 2, spent[peer] / 2
+
+
+def _process_cpu_s(code: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _write(path: Path, lines: Sequence[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def _as_text(measured: Measurement) -> str:
+    return (
+        f"{measured.rows:,} rows, every verdict the same\n"
+        f"ours         {measured.ours_rows_per_cpu_s:>8,} rows a CPU second\n"
+        f"ast_checker  {measured.peer_rows_per_cpu_s:>8,} rows a CPU second\n"
+        f"ratio        {measured.ratio:>8.2f}   of {', '.join(f'{one:.2f}' for one in measured.ratios)}\n"
+        f"import       {measured.import_ms:>8.1f} ms over the bare interpreter\n"
+        f"function     {measured.function_cpu_s:>8.2f} s for {measured.function_predictions:,} predictions\n"
+        f"asset        {measured.asset_kb:>8.1f} kB, {measured.asset_zip_kb:.1f} kB as a ZIP"
+    )
+
+
+if __name__ == "__main__":
+    run_door(main)
