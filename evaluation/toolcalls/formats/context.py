@@ -31,19 +31,20 @@ _EXAMPLE = _any(
     r"malicious|attacker|phishing|prompt injection|injected",
     r"ignore (?:all |any |the |my |your )?(?:previous |prior |above )?instructions",
     r"system override",
+    r"(?<=# )(?:usage|syntax|examples?|format)\b",
 )
 # In the sentence before the call.
 _BEFORE = _any(
-    rf"(?:would|could|might|should|must|can|may) {_FILLERS}{_VERBS}",
+    rf"(?:would|could|might|can|may|i\'d|you\'d|we\'d) {_FILLERS}{_VERBS}",
     r"(?:won't|wouldn't|can't|cannot|shouldn't|don't|do not|never|not going to|refuse to|will not|avoid)"
     rf" (?:\w+ ){{0,3}}{_VERBS}",
     r"if (?:you|i|we|the|a|an|it|one)\b",
     r"instead of|rather than|such as",
     r"shaped like|formatted (?:like|as)|looks? like|works? like",
-    r"(?:format|syntax|schema|structure)\b[^.]{0,60}$",
+    r"(?:the|this|following|right|correct|expected) (?:format|syntax|schema|structure)\b[^.]{0,60}$",
     r"how to|to use the|to (?:call|invoke) (?:the|a|this)|here(?:'s| is) how",
-    r"asked me to|tells? me to|told me to|the user (?:wants|asked)",
-    r"says?\b|said\b|wrote\b|quoted?\b",
+    r"asked me to|tells? me to|told me to",
+    r"says?\b|said\b|wrote\b|quoted?\b|contains?\b|reads:",
     r"expects?\b|accepts?\b",
     r"previous(?:ly)?\b|earlier\b|last time\b",
 )

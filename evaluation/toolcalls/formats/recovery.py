@@ -27,8 +27,11 @@ _TAG_NAMES = r"(?:tool_?calls?|tool_code|tool_use|function_calls?)"
 _SITE = re.compile(
     rf"(?P<tag><(?P<name>(?i:{_TAG_NAMES}))>)|(?P<token><\|(?:python_tag|(?i:{_TAG_NAMES})\w{{0,16}})\|?>)"
     r"|(?P<mistral>\[TOOL_CALLS\])|(?P<fence>```+)|(?P<function><function=)"
-    r"|(?P<xml><(?:invoke|function|tool|call)\s++name|^[ \t]{0,8}<[\w.\-]{1,80}>)|(?P<bracket>[{\[])"
-    r"|(?P<line>^[ \t]{0,8}(?:[^\W\d][\w.\-]{0,80}+[ \t]*+(?:\[ARGS\])?[({]|Action:))",
+    r"|(?P<xml><(?:invoke|function|tool|tool_call|call)\s++name|^[ \t]{0,8}<[\w.\-]{1,80}>)"
+    r"|(?P<bracket>[{\[])"
+    r"|(?P<line>^[ \t]{0,8}"
+    r"(?:`?[^\W\d][\w.\-]{0,80}+`?[ \t]*+(?:\[ARGS\])?(?:[({]|:?\s{0,8}+\{)"
+    r"|(?:Action|Tool|Function)(?: name)?:))|(?P<harmony>to=functions\.)",
     re.MULTILINE,
 )
 _CLOSING = re.compile(rf"\s*+</(?i:{_TAG_NAMES})>")

@@ -46,9 +46,13 @@ def recovered(text: str, format: str, tools: str = TOOLS) -> list[tuple[str, Any
 
 MEANT = {
     "another name key": '{"tool": "get_weather", "arguments": {"city": "Paris"}}',
-    "camel case keys, as JavaScript agents write": '{"toolName": "get_weather", "toolInput": {"city": "Paris"}}',
+    "camel case keys, as JavaScript agents write": (
+        '{"toolName": "get_weather", "toolInput": {"city": "Paris"}}'
+    ),
     "LangChain's keys": '{"action": "get_weather", "action_input": {"city": "Paris"}}',
-    "Anthropic's block": '{"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Paris"}}',
+    "Anthropic's block": (
+        '{"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Paris"}}'
+    ),
     "OpenAI's call with its type": (
         '{"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}'
     ),
@@ -58,7 +62,9 @@ MEANT = {
         '"function": {"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}}]}'
     ),
     "the name alone as function": '{"function": "get_weather", "parameters": {"city": "Paris"}}',
-    "a namespace before the name": '{"recipient_name": "functions.get_weather", "parameters": {"city": "Paris"}}',
+    "a namespace before the name": (
+        '{"recipient_name": "functions.get_weather", "parameters": {"city": "Paris"}}'
+    ),
     "arguments beside the name": '{"name": "get_weather", "city": "Paris"}',
     "the name as the key": '{"get_weather": {"city": "Paris"}}',
     "a list of one": f"[{CALL}]",
