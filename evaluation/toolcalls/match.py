@@ -142,10 +142,12 @@ def _fault_of_literal(
     text: str, accepted: Sequence[Any], schema: Any, language: str, rules: Rules
 ) -> str | None:
     kind, element = literal_types(_object(schema).get("description"), language)
-    value = read_literal(text, kind, element, language)
-    if any(is_same_value(one, value, rules, has_alternatives=True) for one in accepted):
+    # BFCL leaves the quotes on what an array of strings holds, and reads no number in a list of `any`. What
+    # is written as the language has it is right as well.
+    values = [read_literal(text, kind, given, language) for given in dict.fromkeys((element, None))]
+    if any(is_same_value(one, value, rules, has_alternatives=True) for one in accepted for value in values):
         return None
-    return _name_fault(value, accepted, None)
+    return _name_fault(values[0], accepted, None)
 
 
 def _is_one_of(accepted: Sequence[Any], value: Any, gold: GoldCall, rules: Rules) -> bool:
