@@ -10,16 +10,18 @@ only thought is not said. No value is made up: neither a cut-off one nor a name 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.completion import Call, Completion, ParseError
+from evaluation.toolcalls.formats.call_objects import NotACall
 from evaluation.toolcalls.formats.context import announces_a_call, is_only_spoken_of, leaves_a_choice
 from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault
 from evaluation.toolcalls.formats.offered import Offered
 from evaluation.toolcalls.formats.shapes import Shapes
 from evaluation.toolcalls.formats.sites import Block, BlockReader, behind_junk
+from evaluation.toolcalls.formats.structured import content_of, plain_value
 
 # Texts of more places that could be calls are no answers of a model but attacks on its judge.
 MAX_SITES = 512
@@ -92,6 +94,19 @@ def recover(text: str, format: str, offered: Offered) -> Completion | None:
     if said and thought and said.calls != thought.calls and not _is_prose(text[start : stray.start()]):
         return None
     return said
+
+
+def recover_message(message: Mapping[str, Any], offered: Offered) -> Completion | None:
+    """Read the calls of a message whose entries miss OpenAI's shape, or None where they call nothing."""
+    shapes = Shapes(offered)
+    try:
+        entries = plain_value(message.get("tool_calls"))
+        calls = shapes.calls_of(entries, marked=True)
+    except NotACall:
+        return None
+    if not calls:
+        return None
+    return Completion(tuple(calls), content_of(message), None, tuple(dict.fromkeys(shapes.repairs)))
 
 
 def _is_prose(text: str) -> bool:

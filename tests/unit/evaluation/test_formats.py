@@ -473,7 +473,7 @@ OTHER_TEMPLATES = {
     ),
     "Ministral 3": ("{{- '[TOOL_CALLS]' + tool['function']['name'] + '[ARGS]' + arguments }}", "mistral_v11"),
     "Llama 3.2, pythonic": (
-        "{{- 'Respond in the format [func_name1(params_name1=params_value1, params_name2=...), f2(params)]' }}"
+        "{{- 'Respond in the format [func_name1(params_name1=params_value1, ...), func_name2(params)]' }}"
         "{%- for tool_call in message.tool_calls %}{{- tool_call.name + '(' -}}",
         "llama3_pythonic",
     ),
