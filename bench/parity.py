@@ -47,7 +47,7 @@ KEPT = (
     '- in Java the quotes stay on what an array of strings holds, so that `new String[]{"a"}` is wrong and',
     "  `new String[]{a}` right; a list of `any` holds strings alone.",
     "",
-    "Of these rows BFCL takes no answer, not even its own accepted values written out:",
+    "Of these rows BFCL takes none of its own accepted values, however they are written:",
     "",
 )
 
@@ -69,7 +69,7 @@ class Disagreement(NamedTuple):
 
 
 class Hopeless(NamedTuple):
-    """A row of which BFCL takes no answer, its own accepted values included.
+    """A row of which BFCL takes none of its own accepted values, however they are written.
 
     `error`: its reason for the first answer. `is_fair`: whether our default rules take one.
     """
@@ -113,17 +113,17 @@ def compare(check: Checker, categories: Sequence[str] = CATEGORIES, *, every: in
     hopeless: list[Hopeless] = []
     for category in categories:
         for row in load_rows(category):
-            reasons: dict[str, bool] = {}
+            of_gold: list[Verdict] = []
             for answer in answers(row, every):
                 key = (category, answer.kind)
                 ours, theirs = our_verdict(answer), their_verdict(answer, check)
                 answered[key] += 1
                 accepted[key] += theirs.valid
-                reasons[theirs.error] = reasons.get(theirs.error, False) or theirs.valid
+                of_gold += [theirs] if answer.kind == "gold" else []
                 if ours is not theirs.valid:
                     found.append(Disagreement(answer, ours, theirs))
-            if row.truth is not None and not any(reasons.values()):
-                hopeless.append(Hopeless(row, next(iter(reasons)), _fair_verdict(row)))
+            if row.truth is not None and not any(verdict.valid for verdict in of_gold):
+                hopeless.append(Hopeless(row, of_gold[0].error, _fair_verdict(row)))
     return Comparison(answered, accepted, found, hopeless)
 
 
@@ -181,7 +181,7 @@ def document(compared: Comparison) -> str:
         *(_disagreement_line(one) for one in at_odds),
         "",
         *KEPT,
-        "| row | why BFCL takes no answer | default rules |",
+        "| row | why BFCL takes none | default rules |",
         "| --- | --- | --- |",
         *(_hopeless_line(one) for one in compared.hopeless),
     ]
