@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evaluation.toolcalls.assignment import best_assignment
 from evaluation.toolcalls.completion import Call, Completion
@@ -43,6 +43,8 @@ REASONS = (
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 3.0, "order": 1.0, "arguments": 2.0, "values": 3.0, "schema": 1.0}
 )
+# In the order in which a reader would mend them.
+_ARGUMENT_REASONS = ("missing_argument", "extra_argument", "wrong_type", "schema_violation", "wrong_value")
 # A score of 1 means correct and nothing else, however the parts round.
 HIGHEST_PARTIAL_VALUE = 0.99
 
@@ -189,9 +191,9 @@ def _reason(calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment:
         return "invented_tool"
     if not all(pair.same_tool for pair in pairs):
         return "wrong_tool"
-    faulty = next((pair for pair in pairs if not pair.is_exact), None)
-    if faulty is not None:
-        return _reason_of_arguments(faulty)
+    faults = _faults_of_arguments(pairs)
+    if faults:
+        return next(reason for reason in _ARGUMENT_REASONS if reason in faults)
     if len(calls) < len(gold.calls):
         return "missing_call"
     if len(calls) > len(gold.calls):
@@ -199,13 +201,13 @@ def _reason(calls: Sequence[Call], gold: Gold, pairs: Sequence[Fit], assignment:
     return "wrong_order" if gold.ordered and not _is_in_order(assignment) else "correct"
 
 
-def _reason_of_arguments(fit: Fit) -> str:
-    if fit.missing:
-        return "missing_argument"
-    if fit.extra:
-        return "extra_argument"
-    found: set[Any] = set(fit.wrong.values())
-    return next(reason for reason in ("wrong_type", "schema_violation", "wrong_value") if reason in found)
+def _faults_of_arguments(pairs: Sequence[Fit]) -> set[str]:
+    faults = {reason for pair in pairs for reason in pair.wrong.values()}
+    if any(pair.missing for pair in pairs):
+        faults.add("missing_argument")
+    if any(pair.extra for pair in pairs):
+        faults.add("extra_argument")
+    return faults
 
 
 def _reason_of_surplus(calls: Sequence[Call], gold: Gold, assignment: Sequence[int | None]) -> str:
