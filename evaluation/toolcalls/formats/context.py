@@ -27,7 +27,7 @@ _EXAMPLE = _any(
     r"example:",
     r"hypothetical(?:ly)?",
     r"placeholders?",
-    r"documentation",
+    r"documentation|in the docs",
     r"malicious|attacker|phishing|prompt injection|injected",
     r"ignore (?:all |any |the |my |your )?(?:previous |prior |above )?instructions",
     r"system override",
@@ -43,7 +43,7 @@ _BEFORE = _any(
     r"shaped like|formatted (?:like|as)|looks? like|works? like",
     r"(?:the|this|following|right|correct|expected) (?:format|syntax|schema|structure)\b[^.]{0,60}$",
     r"how to|to use the|to (?:call|invoke) (?:the|a|this)|here(?:'s| is) how",
-    r"asked me to|tells? me to|told me to",
+    r"i tried|is written|asked me to|tells? me to|told me to",
     r"says?\b|said\b|wrote\b|quoted?\b|contains?\b|reads:",
     r"expects?\b|accepts?\b",
     r"previous(?:ly)?\b|earlier\b|last time\b",
@@ -58,6 +58,7 @@ _AFTER = _any(
     r"once you (?:confirm|approve|provide|tell)|before i (?:call|run|send|do|proceed)",
     r"i (?:won't|will not|would not|wouldn't|did not|didn't|have not|haven't|am not|can't|cannot)",
     r"not (?:actually |yet )?(?:been )?(?:run|executed|called|sent|made)",
+    r"not something|quoted|but (?:it|that) \w+ed",
     r"would (?:call|send|run|return|be|do|have)",
     r"which (?:one|would|of)|is (?:how|what) (?:you|one|a call)|this is how",
 )
@@ -68,6 +69,7 @@ _COMMITMENT = _any(
     r"(?:calling|using|running|now|sure|okay|ok)\b",
     r"(?:tool|function) call",
 )
+_IS_SHOWN = re.compile(r"(?:^|\n)>[^\n]{0,80}$|<!--[^>]{0,80}$|[\w\])]\s{0,4}=\s{0,4}$")
 _SENTENCE = re.compile(r"[.!?](?=\s)|\n\s*\n")
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "«": "»", "(": ")"}
 
@@ -77,9 +79,14 @@ def is_only_spoken_of(text: str, start: int, end: int) -> bool:
     before, behind = text[max(0, start - FAR) : start], text[end : end + NEAR]
     if _EXAMPLE.search(before) or _EXAMPLE.search(behind):
         return True
-    if _is_quoted(before, behind):
+    if _is_quoted(before, behind) or is_shown(before):
         return True
     return bool(_BEFORE.search(last_sentence(before[-NEAR:])) or _AFTER.search(behind))
+
+
+def is_shown(before: str) -> bool:
+    """Tell whether what stands directly before a call shows it: a quoted line, a comment, an assignment."""
+    return _IS_SHOWN.search(before) is not None
 
 
 def leaves_a_choice(between: str) -> bool:

@@ -16,7 +16,12 @@ from typing import Any, NamedTuple
 
 from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.call_objects import NotACall
-from evaluation.toolcalls.formats.context import announces_a_call, is_only_spoken_of, leaves_a_choice
+from evaluation.toolcalls.formats.context import (
+    announces_a_call,
+    is_only_spoken_of,
+    is_shown,
+    leaves_a_choice,
+)
 from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault
 from evaluation.toolcalls.formats.offered import Offered
 from evaluation.toolcalls.formats.shapes import Shapes
@@ -33,7 +38,7 @@ _SITE = re.compile(
     r"|(?P<bracket>[{\[])"
     r"|(?P<line>^[ \t]{0,8}"
     r"(?:`?[^\W\d][\w.\-]{0,80}+`?[ \t]*+(?:\[ARGS\])?(?:[({]|:?\s{0,8}+\{)"
-    r"|(?:Action|Tool|Function)(?: name)?:))|(?P<harmony>to=functions\.)",
+    r"|(?:Action|Tool|Function|✿FUNCTION✿)(?: name)?:))|(?P<harmony>to=functions\.)",
     re.MULTILINE,
 )
 _CLOSING = re.compile(rf"\s*+</(?i:{_TAG_NAMES})>")
@@ -122,8 +127,6 @@ def _end_of_thoughts(text: str) -> int | None:
         if found < 0:
             return None
         at = found + len(closing)
-        if at > len(text) // 2 and text.count(closing, 0, at) > MAX_FAULTS:
-            break
     return at
 
 
@@ -167,8 +170,6 @@ class _Recovery:
         if kind == "fence":
             return self._fence(site)
         if kind in ("tag", "token", "mistral"):
-            return self._marked(site)
-        if kind == "name":
             return self._marked(site)
         start = site.start() if kind not in ("line", "xml") else _skip(self.text, site.start())
         try:
@@ -255,7 +256,7 @@ class _Recovery:
             return not _LETTER.search(self.text, self.start, each.start) and not _LETTER.search(
                 self.text, each.end
             )
-        if self._stand_alone(found):
+        if self._stand_alone(found) and not is_shown(self.text[self.start : each.start][-300:]):
             return True
         if each.kind in ("python", "list") and not announces_a_call(
             self.text[self.start : each.start][-300:]

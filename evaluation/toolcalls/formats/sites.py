@@ -27,10 +27,11 @@ _HEAD = re.compile(
     r"(?::?\s{0,8}+(\{)|(\())"
 )
 _ACTION = re.compile(
-    r"(?:Action|Tool|Function)(?: name)?:[ \t]*+([^\n]{1,256}+)\n\s*+"
-    r"(?:Action )?(?:Input|Arguments|Args|Parameters):\s*+(?=\{)"
+    r"(?:Action|Tool|Function|✿FUNCTION✿)(?: name)?:[ \t]*+([^\n]{1,256}+)\n\s*+"
+    r"(?:Action )?(?:Input|Arguments|Args|Parameters|✿ARGS✿):\s*+(?=\{)"
 )
 _HARMONY = re.compile(r"to=functions\.([\w.\-]{1,256}+)[^{\n]{0,80}<\|message\|>\s*+(?=\{)")
+_FUNCTION_JSON = re.compile(r"<function=([\w.\-]{1,256}+)>\s*+(?=\{)")
 _GLM = re.compile(r"\s*+<arg_key>([^<]{1,256}+)</arg_key>\s*+<arg_value>")
 _XML_NAME = re.compile(
     r"<(?:invoke|function|tool|tool_call|call)\s++name\s*=\s*[\"']?([\w.\-]{1,256}+)[\"']?\s*/?>|<([\w.\-]{1,256}+)>"
@@ -78,8 +79,7 @@ class BlockReader:
         shapes = Shapes(self.offered)
         try:
             if self.text.startswith(FUNCTION_OPENING, start):
-                call, at = read_function(self.text, start, self.offered)
-                calls, kind = [call], "function"
+                calls, kind, at = self._function(start, end, shapes)
             elif self.text[start : start + 1] in ("{", "["):
                 calls, kind, at = self._bracket(start, end, shapes, marked, alone)
             elif self.text.startswith("<", start):
@@ -92,6 +92,15 @@ class BlockReader:
         if not calls or at > end or self.calls > MAX_CALLS:
             raise Fault("no call", start)
         return Block(calls, kind, at, shapes.repairs)
+
+    def _function(self, start: int, end: int, shapes: Shapes) -> tuple[list[Call], str, int]:
+        """Read a function tag with a tag for each parameter, or with JSON as Llama's own tools have it."""
+        name = _FUNCTION_JSON.match(self.text, start)
+        if name is None:
+            call, at = read_function(self.text, start, self.offered)
+            return [call], "function", at
+        calls, kind, at = self._named_json(name.group(1), name.end(), end, shapes, True)
+        return calls, kind, at + len("</function>") if self.text.startswith("</function>", at) else at
 
     def _bracket(
         self, start: int, end: int, shapes: Shapes, marked: bool, alone: bool
