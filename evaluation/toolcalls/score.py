@@ -43,6 +43,8 @@ REASONS = (
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 3.0, "order": 1.0, "arguments": 2.0, "values": 3.0, "schema": 1.0}
 )
+# What a call's distance from its expected place takes from the similarity; smaller than any fault.
+CROSSING = 1e-13
 # In the order in which a reader would mend them.
 _ARGUMENT_REASONS = ("missing_argument", "extra_argument", "wrong_type", "schema_violation", "wrong_value")
 # A score of 1 means correct and nothing else, however the parts round.
@@ -120,7 +122,14 @@ def weighted_value(parts: Mapping[str, float], weights: Mapping[str, float]) -> 
 
 def _score_calls(calls: Sequence[Call], gold: Gold, rules: Rules) -> Score:
     fits = [[fit_of(call, one, gold.tools.get(call.name, {}), rules) for call in calls] for one in gold.calls]
-    assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
+    # Where the order counts, what is as good in order is better: squares of distances favour no crossing.
+    crossing = CROSSING if gold.ordered else 0.0
+    assignment = best_assignment(
+        [
+            [fit.similarity - crossing * (r - c) ** 2 for c, fit in enumerate(row)]
+            for r, row in enumerate(fits)
+        ]
+    )
     assigned = [None if at is None else fits[number][at] for number, at in enumerate(assignment)]
     pairs = [fit for fit in assigned if fit is not None]
     parts = _parts(calls, gold, pairs, assignment)

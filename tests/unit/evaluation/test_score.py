@@ -165,6 +165,24 @@ def test_possible_answers_need_the_best_assignment() -> None:
     assert grade(said(PARIS, ROME), call_row(allowed=json.dumps([either, only]))).is_correct
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([PARIS, ROME, TIMER]), min_size=1, max_size=6))
+def test_ordered_calls_in_their_order_are_right_even_where_some_are_alike(calls: Any) -> None:
+    assert grade(said(*calls), call_row(*calls, ordered=True)).is_correct
+    is_same = calls == calls[::-1]
+    turned = grade(said(*calls[::-1]), call_row(*calls, ordered=True))
+    assert turned.is_correct is is_same
+    assert is_same or turned.reason == "wrong_order"
+
+
+def test_ordered_calls_with_alternatives_are_right_if_one_reading_is_in_order() -> None:
+    either, only = [{"get_weather": {"city": ["Paris", "Rome"]}}, {"get_weather": {"city": ["Paris"]}}]
+    row = call_row(allowed=json.dumps([either, only, either]), ordered=True)
+    assert grade(said(PARIS, PARIS, PARIS), row).is_correct
+    assert grade(said(ROME, PARIS, PARIS), row).is_correct
+    assert grade(said(PARIS, ROME, PARIS), row).reason == "wrong_order"
+
+
 def test_a_row_that_declines_without_a_text_only_forbids_calls() -> None:
     row = text_row("cannot_answer")
     row["expected"]["text"] = None
