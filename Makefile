@@ -5,7 +5,7 @@ MODEL_DIR := .cache/models/smollm2-135m-instruct
 INPUT ?= examples/tune-local.json
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help local mlflow test check synth deploy stage clean
+.PHONY: help local mlflow test check fuzz synth deploy stage clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,6 +27,14 @@ check: .venv/test  ## lint, types, import rules
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy app.py infra jobs data training evaluation lambdas bench examples tests
 	.venv/bin/lint-imports
+
+fuzz: .venv/fuzz  ## fuzz the parser of tool calls and print what it reached [RUNS=n] [SEED=n]
+	@rm -rf .cache/fuzz && mkdir -p .cache/fuzz/corpus
+	.venv/bin/python -m fuzz.seeds .cache/fuzz/seeds
+	.venv/bin/python -m fuzz.fuzz_parse -runs=$(or $(RUNS),1000000) -seed=$(or $(SEED),1) -max_len=400 \
+	  -dict=fuzz/tokens.dict -print_final_stats=1 -verbosity=0 -artifact_prefix=.cache/fuzz/ \
+	  .cache/fuzz/corpus .cache/fuzz/seeds
+	.venv/bin/python -m fuzz.lines_covered .cache/fuzz/corpus .cache/fuzz/seeds
 
 synth: .venv/local  ## synthesize the stacks into cdk.out [STAGE=dev|prod]
 	CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage": "$(or $(STAGE),dev)"}' .venv/bin/python app.py
@@ -54,6 +62,10 @@ clean:  ## remove what the targets made, local runs included
 .venv/test: .venv/local requirements-test.txt requirements-bfcl.txt constraints.txt | node_modules/.package-lock.json
 	$(PIP) -c constraints.txt -r requirements-test.txt
 	$(PIP) --no-deps -r requirements-bfcl.txt
+	@touch $@
+
+.venv/fuzz: .venv/bin/python requirements-fuzz.txt
+	$(PIP) -r requirements-fuzz.txt
 	@touch $@
 
 node_modules/.package-lock.json: package-lock.json | .venv/local

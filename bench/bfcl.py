@@ -41,6 +41,7 @@ MODEL_CONFIG = "bfcl_eval.constants.model_config"
 
 Arguments = Mapping[str, Any]
 NamedCall = tuple[str, Arguments]
+AstChecker = Callable[[Any, Any, Any, Any, str, str], Mapping[str, Any]]
 Checker = Callable[["BfclRow", Sequence[NamedCall]], "Verdict"]
 
 
@@ -82,18 +83,23 @@ def load_rows(category: str) -> list[BfclRow]:
     return [_row(raw, category, truths[raw["id"]]) for raw in rows]
 
 
-def load_ast_checker() -> Callable[..., dict[str, Any]]:
-    """BFCL's `ast_checker` as it is published. Raises WheelAbsent."""
+def load_ast_checker() -> AstChecker:
+    """BFCL's `ast_checker` itself, of functions, output, possible answer, language, category and model.
+
+    Raises WheelAbsent.
+    """
     _wheel()
     # Names with a dot stay as they are, as models do that are prompted rather than called by an API.
     stub: Any = types.ModuleType(MODEL_CONFIG)
     stub.MODEL_CONFIG_MAPPING = defaultdict(lambda: types.SimpleNamespace(underscore_to_dot=False))
     sys.modules[MODEL_CONFIG] = stub
-    return importlib.import_module("bfcl_eval.eval_checker.ast_eval.ast_checker").ast_checker
+    module = importlib.import_module("bfcl_eval.eval_checker.ast_eval.ast_checker")
+    checker: AstChecker = module.ast_checker
+    return checker
 
 
 def language_of(category: str) -> Any:
-    """The member of BFCL's own enum that its checker asks for. Raises WheelAbsent."""
+    """The member of BFCL's `Language` that the checker wants for a category. Raises WheelAbsent."""
     _wheel()
     return importlib.import_module("bfcl_eval.constants.enums").Language(LANGUAGES.get(category, "python"))
 
@@ -101,14 +107,15 @@ def language_of(category: str) -> Any:
 def load_checker() -> Checker:
     """BFCL's `ast_checker`, and its rule for relevance, with crashes as verdicts. Raises WheelAbsent."""
     ast_checker = load_ast_checker()
+    languages = {category: language_of(category) for category in AST_CATEGORIES}
 
     def check(row: BfclRow, calls: Sequence[NamedCall]) -> Verdict:
         if row.truth is None:
             return Verdict(bool(calls) is (row.category == "live_relevance"), "relevance")
         output = [{name: dict(arguments)} for name, arguments in calls]
-        spoken = language_of(row.category)
+        language = languages[row.category]
         try:
-            found = ast_checker(row.functions, output, row.truth, spoken, row.category, "any-model")
+            found = ast_checker(row.functions, output, row.truth, language, row.category, "any-model")
         # Whatever the checker dies of is a finding here.
         except Exception as error:
             return Verdict(False, f"{type(error).__name__}: {error}", crashed=True)

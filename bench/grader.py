@@ -2,10 +2,12 @@
 
 Three measurements, in CPU seconds of this machine:
 
-- Rows a second, held against BFCL's own `ast_checker` over every AST row of BFCL v4, each once with its gold
-  answer and once with an argument left out. Each side starts from texts as they lie in files (the tools, the
-  accepted answers, the model's output), decodes what it needs of them, and gives its verdict; ours gives a
-  reason, parts and counts besides. The sides take turns in ABBA order, and every verdict is compared.
+- Rows a second, held against BFCL's own `ast_checker` over every AST row of BFCL v4. Each side starts from
+  texts as they lie in files (the tools, the accepted answers, the model's output), decodes what it needs of
+  them, and gives its verdict; ours gives a reason, parts and counts besides. The sides take turns in ABBA
+  order, and every verdict is compared. Shown apart: right answers, which the ratio is of; wrong ones, which
+  the peer leaves at the first fault and ours weighs in full; Java and JavaScript, whose values are literals
+  that have to be read.
 - What importing the grader costs over the bare interpreter, and how large its function's files are.
 - One call of ScorePredictions on 3,652 predictions, the size of When2Call's test, in a fresh interpreter with
   S3 in memory: from its imports to the scores written.
@@ -13,7 +15,6 @@ Three measurements, in CPU seconds of this machine:
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import resource
@@ -23,13 +24,13 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.bfcl import AST_CATEGORIES, BfclRow, NamedCall, language_of, load_ast_checker, load_rows
+from bench.bfcl import AST_CATEGORIES, LANGUAGES, BfclRow, NamedCall, language_of, load_ast_checker, load_rows
 from evaluation.toolcalls import parse_completion, score_completion
 from evaluation.toolcalls.values import BFCL_RULES
 from infra.pipeline_functions import SCORE_FILES
@@ -37,10 +38,11 @@ from jobs.doors import BadInput, DoorParser, run_door
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMAT = "hermes"
+RIGHT = "right answers"
 WHEN2CALL_ROWS = 3_652
 IMPORTS_TIMED = 20
 IMPORT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import evaluation.toolcalls"
-# The client answers from memory, so that only what runs in the function is measured; boto3 is loaded all the same.
+# The client answers from memory, so that only what runs in the function is measured, boto3's import included.
 SCORE_IN_FUNCTION = """
 import io, json, sys, time
 sys.path.insert(0, sys.argv[1])
@@ -82,21 +84,34 @@ class Question(NamedTuple):
     completion: str
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """`ratio`: how many times the rows of the peer ours grades in a CPU second, the median of `ratios`.
+Grade = Callable[[Question], bool]
 
-    `max_abs_diff`: the share of rows whose verdicts differ. No model runs here: `tokens` and `flops` are 0.
-    """
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows a CPU second of either side. `ratio`: the median over the rounds, all of which are in `ratios`."""
 
     rows: int
     ours_cpu_s: float
     peer_cpu_s: float
-    ratio: float
-    ratios: Sequence[float]
     ours_rows_per_cpu_s: int
     peer_rows_per_cpu_s: int
+    ratio: float
+    ratios: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`ratio` and the CPU seconds are those of right answers.
+
+    `max_abs_diff`: the share of rows whose verdicts differ. No model runs here: `tokens` and `flops` are 0.
+    """
+
+    ours_cpu_s: float
+    peer_cpu_s: float
+    ratio: float
     max_abs_diff: float
+    comparisons: Mapping[str, Comparison]
     import_ms: float
     function_cpu_s: float
     function_predictions: int
@@ -107,38 +122,32 @@ class Measurement:
 
 
 def main() -> None:
-    """Measure, and print. Raises BadInput where BFCL's wheel is absent or the function does not score."""
+    """Measure, and print. Raises BadInput where BFCL's wheel is absent or verdicts differ."""
     parser = DoorParser(prog="python -m bench.grader", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="ABBA rounds of the comparison")
-    measured = measure(parser.parse_args())
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="ABBA rounds of each comparison")
+    given = parser.parse_args()
+    measured = measure(given.rounds)
     if measured.max_abs_diff:
         raise BadInput(f"{measured.max_abs_diff:.2%} of the verdicts differ; run python -m bench.parity")
-    if parser.parse_args().json:
-        print(json.dumps(asdict(measured)))
-    else:
-        print(_as_text(measured))
+    print(json.dumps(asdict(measured)) if given.json else _as_text(measured))
 
 
-def measure(given: argparse.Namespace) -> Measurement:
+def measure(rounds: int) -> Measurement:
     """Run the three measurements."""
-    questions = [one for category in AST_CATEGORIES for row in load_rows(category) for one in ask(row)]
+    sets = questions()
+    every = [one for asked in sets.values() for one in asked]
     ours, peer = _ours(), _peer()
-    differing = sum(ours(one) != peer(one) for one in questions)
-    times = [_abba(ours, peer, questions) for _ in range(given.rounds)]
-    ratios = [round(peer_s / ours_s, 3) for ours_s, peer_s in times]
-    ours_s, peer_s = (statistics.median(side) for side in zip(*times, strict=True))
-    in_function, scored = score_in_function(questions)
+    differing = sum(ours(one) != peer(one) for one in every)
+    comparisons = {name: compare(ours, peer, asked, rounds) for name, asked in sets.items()}
+    in_function, scored = score_in_function(every)
     unzipped, zipped = asset_sizes()
     return Measurement(
-        rows=len(questions),
-        ours_cpu_s=round(ours_s, 4),
-        peer_cpu_s=round(peer_s, 4),
-        ratio=statistics.median(ratios),
-        ratios=ratios,
-        ours_rows_per_cpu_s=round(len(questions) / ours_s),
-        peer_rows_per_cpu_s=round(len(questions) / peer_s),
-        max_abs_diff=differing / len(questions),
+        ours_cpu_s=comparisons[RIGHT].ours_cpu_s,
+        peer_cpu_s=comparisons[RIGHT].peer_cpu_s,
+        ratio=comparisons[RIGHT].ratio,
+        max_abs_diff=differing / len(every),
+        comparisons=comparisons,
         import_ms=round(import_ms(), 1),
         function_cpu_s=round(in_function, 3),
         function_predictions=scored,
@@ -147,16 +156,44 @@ def measure(given: argparse.Namespace) -> Measurement:
     )
 
 
-def ask(bfcl: BfclRow) -> list[Question]:
-    """A row with its gold answer, and with the first argument of its first call left out."""
+def questions() -> dict[str, list[Question]]:
+    """What is compared, by name."""
+    asked = {category: [ask(row) for row in load_rows(category)] for category in AST_CATEGORIES}
+    spoken = [one for category, rows in asked.items() if category in LANGUAGES for one in rows]
+    plain_rows = [one for category, rows in asked.items() if category not in LANGUAGES for one in rows]
+    return {
+        RIGHT: [right for right, _ in plain_rows],
+        "wrong answers": [wrong for _, wrong in plain_rows],
+        "Java and JavaScript": [right for right, _ in spoken],
+    }
+
+
+def compare(ours: Grade, peer: Grade, asked: Sequence[Question], rounds: int) -> Comparison:
+    """Time both sides over the same questions, in ABBA order."""
+    times = [_abba(ours, peer, asked) for _ in range(rounds)]
+    ratios = [round(peer_s / ours_s, 3) for ours_s, peer_s in times]
+    ours_s, peer_s = (statistics.median(side) for side in zip(*times, strict=True))
+    return Comparison(
+        rows=len(asked),
+        ours_cpu_s=round(ours_s, 4),
+        peer_cpu_s=round(peer_s, 4),
+        ours_rows_per_cpu_s=round(len(asked) / ours_s),
+        peer_rows_per_cpu_s=round(len(asked) / peer_s),
+        ratio=statistics.median(ratios),
+        ratios=ratios,
+    )
+
+
+def ask(bfcl: BfclRow) -> tuple[Question, Question]:
+    """A row with its gold answer, and with the last argument of its last call left out."""
     gold = [
         (name, {key: plain(values[0]) for key, values in arguments.items() if values and values[0] != ""})
         for entry in bfcl.truth or ()
         for name, arguments in entry.items()
     ]
-    (name, arguments), *others = gold
-    lacking: list[NamedCall] = [(name, dict(list(arguments.items())[1:])), *others]
-    return [_question(bfcl, gold), _question(bfcl, lacking)]
+    *others, (name, arguments) = gold
+    lacking: list[NamedCall] = [*others, (name, dict(list(arguments.items())[:-1]))]
+    return _question(bfcl, gold), _question(bfcl, lacking)
 
 
 def plain(value: Any) -> Any:
@@ -187,7 +224,7 @@ def import_ms() -> float:
 
 
 def score_in_function(questions: Sequence[Question]) -> tuple[float, int]:
-    """Score as many predictions as When2Call has rows, and return the CPU seconds and how many were scored."""
+    """Score as many predictions as When2Call has rows; return the CPU seconds and how many were scored."""
     chosen = [questions[number % len(questions)] for number in range(WHEN2CALL_ROWS)]
     rows = [{**one.row, "id": f"row-{number}"} for number, one in enumerate(chosen)]
     predictions = [
@@ -217,7 +254,7 @@ def _question(bfcl: BfclRow, calls: Sequence[NamedCall]) -> Question:
     )
 
 
-def _ours() -> Callable[[Question], bool]:
+def _ours() -> Grade:
     def grade(one: Question) -> bool:
         return score_completion(
             parse_completion(one.completion, FORMAT), one.row, rules=BFCL_RULES
@@ -226,7 +263,7 @@ def _ours() -> Callable[[Question], bool]:
     return grade
 
 
-def _peer() -> Callable[[Question], bool]:
+def _peer() -> Grade:
     checker = load_ast_checker()
 
     def grade(one: Question) -> bool:
@@ -240,9 +277,7 @@ def _peer() -> Callable[[Question], bool]:
     return grade
 
 
-def _abba(
-    ours: Callable[[Question], bool], peer: Callable[[Question], bool], questions: Sequence[Question]
-) -> tuple[float, float]:
+def _abba(ours: Grade, peer: Grade, questions: Sequence[Question]) -> tuple[float, float]:
     spent = {ours: 0.0, peer: 0.0}
     for side in (ours, peer, peer, ours):
         gc.collect()
@@ -266,14 +301,20 @@ def _write(path: Path, lines: Sequence[dict[str, Any]]) -> str:
 
 
 def _as_text(measured: Measurement) -> str:
-    return (
-        f"{measured.rows:,} rows, every verdict the same\n"
-        f"ours         {measured.ours_rows_per_cpu_s:>8,} rows a CPU second\n"
-        f"ast_checker  {measured.peer_rows_per_cpu_s:>8,} rows a CPU second\n"
-        f"ratio        {measured.ratio:>8.2f}   of {', '.join(f'{one:.2f}' for one in measured.ratios)}\n"
-        f"import       {measured.import_ms:>8.1f} ms over the bare interpreter\n"
-        f"function     {measured.function_cpu_s:>8.2f} s for {measured.function_predictions:,} predictions\n"
-        f"asset        {measured.asset_kb:>8.1f} kB, {measured.asset_zip_kb:.1f} kB as a ZIP"
+    lines = [
+        f"{'rows a CPU second, every verdict the same':<42}{'rows':>7}{'ours':>9}{'peer':>9}{'ratio':>8}"
+    ]
+    for name, one in measured.comparisons.items():
+        sides = f"{one.ours_rows_per_cpu_s:>9,}{one.peer_rows_per_cpu_s:>9,}"
+        lines.append(f"{name:<42}{one.rows:>7,}{sides}{one.ratio:>8.2f}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"import of the grader    {measured.import_ms:.1f} ms over the bare interpreter",
+            f"ScorePredictions        {measured.function_cpu_s:.2f} s for {measured.function_predictions:,}",
+            f"its files               {measured.asset_kb:.0f} kB, {measured.asset_zip_kb:.0f} kB as a ZIP",
+        ]
     )
 
 

@@ -7,7 +7,7 @@ one row's tool would gain another row's parameters in the training text.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Decision = Literal["tool_call", "request_for_info", "cannot_answer", "direct"]
@@ -59,7 +59,8 @@ class Expected:
     ordered: bool = False
     any_call: bool = False
     language: str | None = None
-    fits_tools: bool = False
+    # Found out from the rest, so it makes no difference between rows.
+    fits_tools: bool = field(default=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The answer as it is written, keys in a fixed order, the rarer ones only where needed."""

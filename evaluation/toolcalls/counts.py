@@ -20,8 +20,8 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 class Made(NamedTuple):
     """The calls that were made, held against what is offered and expected.
 
-    `parameters`: of the tool of each call, None where it is not offered. `valid`: calls of offered tools whose
-    arguments fit the schema. `right_tools`: tools that were expected, one to one, whatever their arguments.
+    `parameters`: of each call's tool, None where it is not offered. `valid`: how many are of an offered tool
+    and fit its schema. `right_tools`: tools that were expected, one to one, whatever their arguments.
     """
 
     calls: Sequence[Call]

@@ -104,7 +104,7 @@ def _from_possible_answer(entry: Any) -> GoldCall:
     ((name, arguments),) = entry.items()
     if not isinstance(arguments, Mapping):
         raise BadRow(f"'expected.allowed': the arguments of {name} are not an object")
-    if not all([values.__class__ is list for values in arguments.values()]):
+    if any(values.__class__ is not list for values in arguments.values()):
         arguments = {key: one if isinstance(one, list) else [one] for key, one in arguments.items()}
     return GoldCall(name, arguments, has_alternatives=True)
 

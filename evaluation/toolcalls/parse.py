@@ -67,15 +67,23 @@ def parse_completion(
         raise ValueError(f"unknown tool-call format {format!r}; known are {', '.join(FORMATS)}")
     offered = read_offered(tools) if tools and (lenient or format == "qwen3_coder") else {}
     if not isinstance(text, str):
-        if format == "structured" or text.get("tool_calls") is not None:
-            format, strict = "structured", parse_structured(text, offered)
-        else:
-            strict = FORMATS[format](content_of(text), offered)
-        text = content_of(text)
-    else:
-        text = without_stop_tokens(text)
-        strict = FORMATS[format](text, offered)
-    return _recovered(strict, text, format, offered) if lenient else strict
+        return _parse_message(text, format, offered, lenient)
+    spoken = without_stop_tokens(text)
+    strict = FORMATS[format](spoken, offered)
+    return _recovered(strict, spoken, format, offered) if lenient else strict
+
+
+def _parse_message(message: Mapping[str, Any], format: str, offered: Offered, lenient: bool) -> Completion:
+    if message.get("tool_calls") is None:
+        content = content_of(message)
+        strict = Completion(text=content) if format == "structured" else FORMATS[format](content, offered)
+        return _recovered(strict, content, format, offered) if lenient else strict
+    strict = parse_structured(message, offered)
+    if not lenient or (strict.calls and strict.error is None):
+        return strict
+    from evaluation.toolcalls.formats.recovery import recover_message  # noqa: PLC0415 - as below
+
+    return recover_message(message, offered) or _recovered(strict, strict.text, "structured", offered)
 
 
 def _recovered(strict: Completion, text: str, format: str, offered: Offered) -> Completion:

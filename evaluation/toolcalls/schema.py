@@ -22,6 +22,7 @@ __all__ = [
     "Violation",
     "first_violation",
     "fits_parameters",
+    "fits_plainly",
     "unsupported_keywords",
     "violation_of",
 ]
@@ -33,7 +34,30 @@ def fits_parameters(parameters: Mapping[str, Any], arguments: Mapping[str, Any])
     >>> fits_parameters({"properties": {"days": {"type": "integer"}}, "required": ["days"]}, {"days": 2})
     True
     """
-    return find_breach_beyond_type(parameters, arguments, Scope(parameters)) is None
+    return fits_plainly(parameters, arguments) or (
+        find_breach_beyond_type(parameters, arguments, Scope(parameters)) is None
+    )
+
+
+def fits_plainly(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Tell whether arguments surely fit, because the keywords are the few that most tools are written with.
+
+    True only if every argument is declared too. False says nothing.
+    """
+    properties, required = parameters.get("properties"), parameters.get("required") or ()
+    if properties.__class__ is not dict or not _PLAIN.issuperset(parameters):
+        return False
+    for name in required:
+        if name not in arguments:
+            return False
+    for name, value in arguments.items():
+        part = properties.get(name)
+        if part.__class__ is not dict or not _PLAIN_OF_ARGUMENTS.issuperset(part):
+            return False
+        declared = part.get("type")
+        if declared.__class__ is not str or _KINDS.get(declared) is not value.__class__:
+            return False
+    return True
 
 
 def violation_of(schema: Any, value: Any, root: Any = None) -> Violation | None:
@@ -55,3 +79,8 @@ def first_violation(schema: Any, value: Any, root: Any = None) -> Breach | None:
     Breach(kind='schema_violation', path=('at', 1), keyword='maximum')
     """
     return find_breach(schema, value, Scope(schema if root is None else root))
+
+
+_PLAIN = frozenset(("type", "properties", "required", "description", "title"))
+_PLAIN_OF_ARGUMENTS = frozenset(("type", "description", "title", "default"))
+_KINDS = {"string": str, "integer": int, "number": float, "boolean": bool}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evaluation.toolcalls.as_written import count_as_written
 from evaluation.toolcalls.assignment import best_assignment
@@ -49,6 +49,10 @@ RIGHT: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 1.0, "arguments": 1.0, "values": 1.0, "schema": 1.0}
 )
 RIGHT_IN_ORDER: Mapping[str, float] = MappingProxyType({**RIGHT, "order": 1.0})
+# What a call's distance from its expected place takes from the similarity; smaller than any fault.
+CROSSING = 1e-13
+# In the order in which a reader would mend them.
+_ARGUMENT_REASONS = ("missing_argument", "extra_argument", "wrong_type", "schema_violation", "wrong_value")
 # A score of 1 means correct and nothing else, however the parts round.
 HIGHEST_PARTIAL_VALUE = 0.99
 
@@ -99,9 +103,9 @@ def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT
         calls
         and completion.error is None
         and expected.__class__ is dict
-        and expected.get("fits_tools") is True
+        and expected.get("decision") == "tool_call"
     ):
-        arguments = count_as_written(calls, expected)
+        arguments = count_as_written(calls, expected, row.get("tools"))
         if arguments is not None:
             parts = RIGHT_IN_ORDER if expected.get("ordered") is True else RIGHT
             counts = counts_as_written(len(calls), arguments)
@@ -140,7 +144,7 @@ def weighted_value(parts: Mapping[str, float], weights: Mapping[str, float]) -> 
 
 def _score_calls(made: Made, gold: Gold, rules: Rules) -> Score:
     in_place = _fits_in_place(made, gold, rules)
-    if in_place and all([fit.is_exact for fit in in_place]):
+    if in_place and all(fit.is_exact for fit in in_place):
         return _right_score(made, gold)
     assigned, assignment = _assign(made, gold, in_place, rules)
     pairs = [fit for fit in assigned if fit is not None]
@@ -183,7 +187,14 @@ def _assign(
         [_fit(call, one, offered, rules) for call, offered in zip(made.calls, made.parameters, strict=True)]
         for one in gold.calls
     ]
-    assignment = best_assignment([[fit.similarity for fit in row] for row in fits])
+    # Where the order counts, what is as good in order is better: squares of distances favour no crossing.
+    crossing = CROSSING if gold.ordered else 0.0
+    assignment = best_assignment(
+        [
+            [fit.similarity - crossing * (r - c) ** 2 for c, fit in enumerate(row)]
+            for r, row in enumerate(fits)
+        ]
+    )
     return [None if at is None else fits[number][at] for number, at in enumerate(assignment)], assignment
 
 
@@ -245,13 +256,8 @@ def _is_in_order(assignment: Sequence[int | None]) -> bool:
 
 def _reason(made: Made, gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]) -> str:
     """Name the first fault in the order in which a reader would mend them."""
-    faulty = next((pair for pair in pairs if not pair.is_exact), None)
-    if faulty is not None:
-        if None in made.parameters:
-            return "invented_tool"
-        if not all([pair.same_tool for pair in pairs]):
-            return "wrong_tool"
-        return _reason_of_arguments(faulty)
+    if not all(pair.is_exact for pair in pairs):
+        return _reason_of_unlike(made, pairs)
     if len(made.calls) < len(gold.calls):
         return "missing_call"
     if len(made.calls) > len(gold.calls):
@@ -259,13 +265,22 @@ def _reason(made: Made, gold: Gold, pairs: Sequence[Fit], assignment: Sequence[i
     return "wrong_order" if gold.ordered and not _is_in_order(assignment) else "correct"
 
 
-def _reason_of_arguments(fit: Fit) -> str:
-    if fit.missing:
-        return "missing_argument"
-    if fit.extra:
-        return "extra_argument"
-    found: set[Any] = set(fit.wrong.values())
-    return next(reason for reason in ("wrong_type", "schema_violation", "wrong_value") if reason in found)
+def _reason_of_unlike(made: Made, pairs: Sequence[Fit]) -> str:
+    if None in made.parameters:
+        return "invented_tool"
+    if not all(pair.same_tool for pair in pairs):
+        return "wrong_tool"
+    faults = _faults_of_arguments(pairs)
+    return next(reason for reason in _ARGUMENT_REASONS if reason in faults)
+
+
+def _faults_of_arguments(pairs: Sequence[Fit]) -> set[str]:
+    faults = {reason for pair in pairs for reason in pair.wrong.values()}
+    if any(pair.missing for pair in pairs):
+        faults.add("missing_argument")
+    if any(pair.extra for pair in pairs):
+        faults.add("extra_argument")
+    return faults
 
 
 def _reason_of_surplus(made: Made, assignment: Sequence[int | None]) -> str:

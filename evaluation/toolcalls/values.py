@@ -12,7 +12,10 @@ _CODE = re.compile(r"[\\=<>{}\[\]$|~`]|://|(?:^|[\s\"'(])\.{0,2}/\w")
 _QUOTE = re.compile(r"(?<!\d)'")
 _INITIAL = re.compile(r"(?<![^\W_])([A-Z])\.(?![^\W_]{2})")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_END = re.compile(r"[.;!?](?= |$)")
+_END = re.compile(r"[.;](?= |$)")
+_END_OF_SENTENCE = re.compile(r"(?<=\w)[!?]$")
+# A text of fewer words is no sentence, and a question mark in it may be a sign of its own.
+WORDS_OF_SENTENCE = 3
 _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-(?=[^\W\d_]{2})")
 # A blank counts between two letters and between two digits.
 _IDLE_BLANK = re.compile(r"(?<!\w) | (?!\w)|(?<=\d) (?=[^\W\d_])|(?<=[^\W\d_]) (?=\d)")
@@ -33,9 +36,9 @@ def plain_text(text: str) -> str:
     """What is left of a text once that is gone which no person would call a difference.
 
     Runs of blanks, typographic quotes and dashes, full-width letters and the ways to compose an accent are
-    folded in every text, the kind of quotes, and blanks beside a sign or between a letter and a digit. In
-    prose also: case; commas, which part words as blanks do, and digits in threes; a full stop, semicolon,
-    question or exclamation mark at the end of a word, and the stops of initials; a hyphen between words.
+    folded in every text, so are the kind of quotes, and blanks beside a sign or between a letter and a digit.
+    In prose also: case; commas, which part words as blanks do, and digits in threes; a full stop or semicolon
+    at the end of a word, the mark at the end of a sentence, the stops of initials; a hyphen between words.
     Code, paths, patterns and addresses are told by their signs, and there case and every sign count. Numbers,
     dates and times are left as they are written: a string's format is what its tool asks for.
 
@@ -51,6 +54,8 @@ def plain_text(text: str) -> str:
         return _IDLE_BLANK.sub("", text)
     words = _THOUSANDS.sub("", _INITIAL.sub(r"\1", text)).replace(",", " ")
     words = _HYPHEN.sub(" ", _END.sub("", words))
+    if text.count(" ") + 1 >= WORDS_OF_SENTENCE:
+        words = _END_OF_SENTENCE.sub("", words)
     # A text of signs alone says what they are.
     return _IDLE_BLANK.sub("", " ".join(words.split())).casefold() or text
 

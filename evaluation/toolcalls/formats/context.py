@@ -27,23 +27,24 @@ _EXAMPLE = _any(
     r"example:",
     r"hypothetical(?:ly)?",
     r"placeholders?",
-    r"documentation",
+    r"documentation|in the docs",
     r"malicious|attacker|phishing|prompt injection|injected",
     r"ignore (?:all |any |the |my |your )?(?:previous |prior |above )?instructions",
     r"system override",
+    r"(?<=# )(?:usage|syntax|examples?|format)\b",
 )
 # In the sentence before the call.
 _BEFORE = _any(
-    rf"(?:would|could|might|should|must|can|may) {_FILLERS}{_VERBS}",
+    rf"(?:would|could|might|can|may|i\'d|you\'d|we\'d) {_FILLERS}{_VERBS}",
     r"(?:won't|wouldn't|can't|cannot|shouldn't|don't|do not|never|not going to|refuse to|will not|avoid)"
     rf" (?:\w+ ){{0,3}}{_VERBS}",
     r"if (?:you|i|we|the|a|an|it|one)\b",
     r"instead of|rather than|such as",
     r"shaped like|formatted (?:like|as)|looks? like|works? like",
-    r"(?:format|syntax|schema|structure)\b[^.]{0,60}$",
+    r"(?:the|this|following|right|correct|expected) (?:format|syntax|schema|structure)\b[^.]{0,60}$",
     r"how to|to use the|to (?:call|invoke) (?:the|a|this)|here(?:'s| is) how",
-    r"asked me to|tells? me to|told me to|the user (?:wants|asked)",
-    r"says?\b|said\b|wrote\b|quoted?\b",
+    r"i tried|is written|asked me to|tells? me to|told me to",
+    r"says?\b|said\b|wrote\b|quoted?\b|contains?\b|reads:",
     r"expects?\b|accepts?\b",
     r"previous(?:ly)?\b|earlier\b|last time\b",
 )
@@ -57,6 +58,7 @@ _AFTER = _any(
     r"once you (?:confirm|approve|provide|tell)|before i (?:call|run|send|do|proceed)",
     r"i (?:won't|will not|would not|wouldn't|did not|didn't|have not|haven't|am not|can't|cannot)",
     r"not (?:actually |yet )?(?:been )?(?:run|executed|called|sent|made)",
+    r"not something|quoted|but (?:it|that) \w+ed",
     r"would (?:call|send|run|return|be|do|have)",
     r"which (?:one|would|of)|is (?:how|what) (?:you|one|a call)|this is how",
 )
@@ -67,6 +69,7 @@ _COMMITMENT = _any(
     r"(?:calling|using|running|now|sure|okay|ok)\b",
     r"(?:tool|function) call",
 )
+_IS_SHOWN = re.compile(r"(?:^|\n)>[^\n]{0,80}$|<!--[^>]{0,80}$|[\w\])]\s{0,4}=\s{0,4}$")
 _SENTENCE = re.compile(r"[.!?](?=\s)|\n\s*\n")
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "«": "»", "(": ")"}
 
@@ -76,9 +79,14 @@ def is_only_spoken_of(text: str, start: int, end: int) -> bool:
     before, behind = text[max(0, start - FAR) : start], text[end : end + NEAR]
     if _EXAMPLE.search(before) or _EXAMPLE.search(behind):
         return True
-    if _is_quoted(before, behind):
+    if _is_quoted(before, behind) or is_shown(before):
         return True
     return bool(_BEFORE.search(last_sentence(before[-NEAR:])) or _AFTER.search(behind))
+
+
+def is_shown(before: str) -> bool:
+    """Tell whether what stands directly before a call shows it: a quoted line, a comment, an assignment."""
+    return _IS_SHOWN.search(before) is not None
 
 
 def leaves_a_choice(between: str) -> bool:

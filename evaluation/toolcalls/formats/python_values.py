@@ -26,6 +26,7 @@ _BODIES = {
 }
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|.)", re.DOTALL)
 _SIGNS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\n": ""}
+_DIGITS = frozenset("0123456789")
 _WORDS = {"True": True, "False": False, "None": None}
 _LENIENT_WORDS = {**_WORDS, "true": True, "false": False, "null": None}
 
@@ -100,6 +101,8 @@ class PythonReader:
             return self._sequence(at + 1, depth, "]" if sign == "[" else ")")
         if sign == "{":
             return self._dict(at + 1, depth)
+        if sign in _DIGITS:
+            return self._number(at)
         if _QUOTE.match(self.text, at):
             return self._strings(at)
         word = _NAME.match(self.text, at)

@@ -10,16 +10,23 @@ only thought is not said. No value is made up: neither a cut-off one nor a name 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.formats.context import announces_a_call, is_only_spoken_of, leaves_a_choice
+from evaluation.toolcalls.formats.call_objects import NotACall
+from evaluation.toolcalls.formats.context import (
+    announces_a_call,
+    is_only_spoken_of,
+    is_shown,
+    leaves_a_choice,
+)
 from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault
 from evaluation.toolcalls.formats.offered import Offered
 from evaluation.toolcalls.formats.shapes import Shapes
 from evaluation.toolcalls.formats.sites import Block, BlockReader, behind_junk
+from evaluation.toolcalls.formats.structured import content_of, plain_value
 
 # Texts of more places that could be calls are no answers of a model but attacks on its judge.
 MAX_SITES = 512
@@ -27,8 +34,11 @@ _TAG_NAMES = r"(?:tool_?calls?|tool_code|tool_use|function_calls?)"
 _SITE = re.compile(
     rf"(?P<tag><(?P<name>(?i:{_TAG_NAMES}))>)|(?P<token><\|(?:python_tag|(?i:{_TAG_NAMES})\w{{0,16}})\|?>)"
     r"|(?P<mistral>\[TOOL_CALLS\])|(?P<fence>```+)|(?P<function><function=)"
-    r"|(?P<xml><(?:invoke|function|tool|call)\s++name|^[ \t]{0,8}<[\w.\-]{1,80}>)|(?P<bracket>[{\[])"
-    r"|(?P<line>^[ \t]{0,8}(?:[^\W\d][\w.\-]{0,80}+[ \t]*+(?:\[ARGS\])?[({]|Action:))",
+    r"|(?P<xml><(?:invoke|function|tool|tool_call|call)\s++name|^[ \t]{0,8}<[\w.\-]{1,80}>)"
+    r"|(?P<bracket>[{\[])"
+    r"|(?P<line>^[ \t]{0,8}"
+    r"(?:`?[^\W\d][\w.\-]{0,80}+`?[ \t]*+(?:\[ARGS\])?(?:[({]|:?\s{0,8}+\{)"
+    r"|(?:Action|Tool|Function|✿FUNCTION✿)(?: name)?:))|(?P<harmony>to=functions\.)",
     re.MULTILINE,
 )
 _CLOSING = re.compile(rf"\s*+</(?i:{_TAG_NAMES})>")
@@ -91,6 +101,19 @@ def recover(text: str, format: str, offered: Offered) -> Completion | None:
     return said
 
 
+def recover_message(message: Mapping[str, Any], offered: Offered) -> Completion | None:
+    """Read the calls of a message whose entries miss OpenAI's shape, or None where they call nothing."""
+    shapes = Shapes(offered)
+    try:
+        entries = plain_value(message.get("tool_calls"))
+        calls = shapes.calls_of(entries, marked=True)
+    except NotACall:
+        return None
+    if not calls:
+        return None
+    return Completion(tuple(calls), content_of(message), None, tuple(dict.fromkeys(shapes.repairs)))
+
+
 def _is_prose(text: str) -> bool:
     return text.lstrip()[:1] not in ("{", "[", "<", "`")
 
@@ -104,8 +127,6 @@ def _end_of_thoughts(text: str) -> int | None:
         if found < 0:
             return None
         at = found + len(closing)
-        if at > len(text) // 2 and text.count(closing, 0, at) > MAX_FAULTS:
-            break
     return at
 
 
@@ -149,8 +170,6 @@ class _Recovery:
         if kind == "fence":
             return self._fence(site)
         if kind in ("tag", "token", "mistral"):
-            return self._marked(site)
-        if kind == "name":
             return self._marked(site)
         start = site.start() if kind not in ("line", "xml") else _skip(self.text, site.start())
         try:
@@ -237,7 +256,7 @@ class _Recovery:
             return not _LETTER.search(self.text, self.start, each.start) and not _LETTER.search(
                 self.text, each.end
             )
-        if self._stand_alone(found):
+        if self._stand_alone(found) and not is_shown(self.text[self.start : each.start][-300:]):
             return True
         if each.kind in ("python", "list") and not announces_a_call(
             self.text[self.start : each.start][-300:]

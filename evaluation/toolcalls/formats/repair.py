@@ -1,8 +1,8 @@
 """Mend almost-JSON of a lenient parse: one pass, nothing evaluated, every repair named.
 
-Mended: single quotes, Python's True/False/None, unquoted keys, trailing commas, line breaks within strings,
-a key before a key, and closers that are missing where the text ends. A value that is cut off in its middle
-is not mended, for nobody knows how it went on.
+Mended: single and curly quotes, Python's True/False/None, unquoted keys, trailing and missing commas, line
+breaks within strings, comments, a key before a key, and closers that are missing where the text ends. A value
+that is cut off in its middle is not mended, for nobody knows how it went on.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from evaluation.toolcalls.formats.json_values import Fault, decode_value
 
 # A call longer than this is not mended: mending reads sign by sign, and may be tried several times.
 MAX_CHARACTERS_MENDED = 16_384
+_STRINGS = ("double", "single", "curly")
 _CLOSERS = {"{": "}", "[": "]"}
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 _TOKEN = re.compile(
-    r"""(?P<blank>\s++)|(?P<double>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<single>'[^'\\]*+(?:\\.[^'\\]*+)*+')"""
+    r"""(?P<blank>(?:\s|//[^\n]*+)++)|(?P<curly>“[^”\\]*+”)|(?P<double>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<single>'[^'\\]*+(?:\\.[^'\\]*+)*+')"""
     r"|(?P<word>[^\W\d]\w*+)|(?P<number>-?\d[\w.+\-]*+)|(?P<sign>[{}\[\]:,])",
     re.DOTALL,
 )
@@ -69,13 +70,18 @@ class _Mending:
     def _take(self, kind: str, token: str) -> None:
         if kind == "blank":
             self.written.append(" ")
+            if "/" in token:
+                self.repairs.append("comment")
             return
+        if kind in _STRINGS and self.last in (*_STRINGS, "}", "]", "number", "word"):
+            self.repairs.append("missing_comma")
+            self.written.append(",")
         if kind == "sign":
             self._take_sign(token)
         elif kind == "word":
             self.written.append(self._word(token))
         else:
-            self.written.append(self._string(token) if kind in ("double", "single") else token)
+            self.written.append(self._string(token) if kind in _STRINGS else token)
         self.last = token if kind == "sign" else kind
 
     def _take_sign(self, sign: str) -> None:
@@ -90,7 +96,7 @@ class _Mending:
 
     def _take_colon(self) -> None:
         """Mind the key; ``"tool": "name": {`` has one too many, and the second one goes with the value."""
-        if self.key >= 0 and self.last in ("double", "single") and self._is_behind_key():
+        if self.key >= 0 and self.last in _STRINGS and self._is_behind_key():
             self.repairs.append("key_before_key")
             del self.written[self.key : len(self.written) - 1]
         while self.written and self.written[-1] == " ":
@@ -115,8 +121,8 @@ class _Mending:
 
     def _string(self, token: str) -> str:
         body = token[1:-1]
-        if token[0] == "'":
-            self.repairs.append("single_quotes")
+        if token[0] != '"':
+            self.repairs.append("single_quotes" if token[0] == "'" else "curly_quotes")
             body = re.sub(r"\\(.)|\"", _requote, body, flags=re.DOTALL)
         if _CONTROLS.search(body):
             self.repairs.append("raw_line_break")

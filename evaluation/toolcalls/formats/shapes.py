@@ -15,25 +15,21 @@ from evaluation.toolcalls.completion import Call
 from evaluation.toolcalls.formats.call_objects import NotACall, is_call_object
 from evaluation.toolcalls.formats.json_values import Fault, decode_value
 from evaluation.toolcalls.formats.offered import Offered, Tool
+from evaluation.toolcalls.formats.repair import repair_value_at
 
 NAME_KEYS = (
     *("name", "tool_name", "toolName", "tool", "function_name", "function", "tool_call", "function_call"),
-    *("recipient_name", "action", "call", "tool_use", "method", "command_name"),
+    *("recipient_name", "action", "action_name", "call", "tool_use", "tool_to_call", "method"),
 )
 ARGUMENT_KEYS = (
     *("arguments", "parameters", "args", "params", "input", "inputs", "tool_input", "toolInput", "kwargs"),
-    *(
-        "action_input",
-        "tool_args",
-        "tool_arguments",
-        "tool_parameters",
-        "function_args",
-        "function_arguments",
-    ),
+    *("action_input", "action_args", "tool_args", "tool_arguments", "tool_params", "tool_parameters"),
+    *("function_args", "function_arguments", "function_parameters", "toolArgs", "toolArguments"),
 )
 WRAPPERS = (
     *("tool_calls", "tool_call", "function_calls", "function_call", "functions", "function", "calls", "call"),
-    *("tool_uses", "tool_use", "tools", "tool", "actions", "action", "message", "content"),
+    *("tool_uses", "tool_use", "tools", "tool", "actions", "action", "message", "response", "output"),
+    "content",
 )
 # What stands beside a call and is no argument.
 MARKS = frozenset({"type", "id", "call_id", "index", "role", "thought", "reasoning"})
@@ -41,7 +37,7 @@ PREFIXES = ("functions.", "function.", "tools.", "tool.", "default_api.", "api."
 MAX_WRAPPERS = 4
 _PLACEHOLDER = re.compile(
     r"<[^<>]{1,80}>|\{\{?[^{}]{0,80}\}?\}|\[[^\[\]]{0,80}\b(?:your|insert|here)\b[^\[\]]{0,80}\]|YOUR_[A-Z_]{1,80}"
-    r"|your_\w{1,80}|\w{1,80}_here|\.\.\.|…|\?+|TODO|TBD|N/A|insert [\w ]{1,80} here",
+    r"|your_\w{1,80}|\w{1,80}_here|/?path/to/\S{0,80}|\.\.\.|…|\?+|TODO|TBD|N/A|insert [\w ]{1,80} here",
     re.IGNORECASE,
 )
 
@@ -194,6 +190,14 @@ def _covers(tool: Tool, arguments: dict[str, Any]) -> bool:
 def _decoded(text: str) -> Any:
     try:
         return decode_value(text)
+    except Fault:
+        return _mended(text)
+
+
+def _mended(text: str) -> Any:
+    start = len(text) - len(text.lstrip())
+    try:
+        return repair_value_at(text, start, len(text))[0] if text[start : start + 1] in ("{", "[") else None
     except Fault:
         return None
 

@@ -23,9 +23,16 @@ from evaluation.toolcalls.formats.xml_parameters import FUNCTION_OPENING, read_f
 MAX_CALLS = 1024
 _BETWEEN = re.compile(r"[\s,;]*+")
 _HEAD = re.compile(
-    r"(?:call:)?([^\W\d][\w.\-]{0,255}+)[ \t]*+(?:\[CALL_ID\]\w{0,64}+)?(?:\[ARGS\])?[ \t]*+([({])"
+    r"`?(?:call:)?([^\W\d][\w.\-]{0,255}+)`?[ \t]*+(?:\[CALL_ID\]\w{0,64}+)?(?:\[ARGS\])?"
+    r"(?::?\s{0,8}+(\{)|(\())"
 )
-_ACTION = re.compile(r"Action:[ \t]*+([^\n]{1,256}+)\n\s*+(?:Action )?(?:Input|Arguments?):\s*+(?=\{)")
+_ACTION = re.compile(
+    r"(?:Action|Tool|Function|✿FUNCTION✿)(?: name)?:[ \t]*+([^\n]{1,256}+)\n\s*+"
+    r"(?:Action )?(?:Input|Arguments|Args|Parameters|✿ARGS✿):\s*+(?=\{)"
+)
+_HARMONY = re.compile(r"to=functions\.([\w.\-]{1,256}+)[^{\n]{0,80}<\|message\|>\s*+(?=\{)")
+_FUNCTION_JSON = re.compile(r"<function=([\w.\-]{1,256}+)>\s*+(?=\{)")
+_GLM = re.compile(r"\s*+<arg_key>([^<]{1,256}+)</arg_key>\s*+<arg_value>")
 _XML_NAME = re.compile(
     r"<(?:invoke|function|tool|tool_call|call)\s++name\s*=\s*[\"']?([\w.\-]{1,256}+)[\"']?\s*/?>|<([\w.\-]{1,256}+)>"
 )
@@ -72,8 +79,7 @@ class BlockReader:
         shapes = Shapes(self.offered)
         try:
             if self.text.startswith(FUNCTION_OPENING, start):
-                call, at = read_function(self.text, start, self.offered)
-                calls, kind = [call], "function"
+                calls, kind, at = self._function(start, end, shapes)
             elif self.text[start : start + 1] in ("{", "["):
                 calls, kind, at = self._bracket(start, end, shapes, marked, alone)
             elif self.text.startswith("<", start):
@@ -87,13 +93,22 @@ class BlockReader:
             raise Fault("no call", start)
         return Block(calls, kind, at, shapes.repairs)
 
+    def _function(self, start: int, end: int, shapes: Shapes) -> tuple[list[Call], str, int]:
+        """Read a function tag with a tag for each parameter, or with JSON as Llama's own tools have it."""
+        name = _FUNCTION_JSON.match(self.text, start)
+        if name is None:
+            call, at = read_function(self.text, start, self.offered)
+            return [call], "function", at
+        calls, kind, at = self._named_json(name.group(1), name.end(), end, shapes, True)
+        return calls, kind, at + len("</function>") if self.text.startswith("</function>", at) else at
+
     def _bracket(
         self, start: int, end: int, shapes: Shapes, marked: bool, alone: bool
     ) -> tuple[list[Call], str, int]:
         reader = PythonReader(self.text, lenient=True)
         inside = reader.skip(start + 1)
         head = _HEAD.match(self.text, inside) if self.text[start] == "[" else None
-        if head and head.group(2) == "(":
+        if head and head.group(3):
             return self._list(inside, shapes, marked)
         value, at = self._value(start, end, shapes)
         return shapes.calls_of(value, marked=marked, alone=alone), "json", at
@@ -127,13 +142,13 @@ class BlockReader:
         return calls, "list", at + 1
 
     def _name(self, start: int, end: int, shapes: Shapes, marked: bool) -> tuple[list[Call], str, int]:
-        action = _ACTION.match(self.text, start)
+        action = _ACTION.match(self.text, start) or _HARMONY.match(self.text, start)
         if action:
             return self._named_json(action.group(1).strip(), action.end(), end, shapes, marked)
         head = _HEAD.match(self.text, start)
         if head is None:
-            raise Fault("no call", start)
-        if head.group(2) == "{":
+            return self._glm(start, shapes)
+        if head.group(2):
             return self._named_json(head.group(1), head.end() - 1, end, shapes, marked)
         if head.group(1) == "print":
             call, at = self._python_call(_end(_BETWEEN, self.text, head.end()), shapes, marked)
@@ -143,6 +158,22 @@ class BlockReader:
             return [call], "python", at + 1
         call, at = self._python_call(start, shapes, marked)
         return [call], "python", at
+
+    def _glm(self, start: int, shapes: Shapes) -> tuple[list[Call], str, int]:
+        """Read a call as GLM writes it: a name, then ``<arg_key>`` and ``<arg_value>`` by turns."""
+        name_end = self.text.find("<arg_key>", start, start + 300)
+        name = self.text[start:name_end].strip() if name_end >= 0 else ""
+        known = self._known(name, shapes, bool(name), start)
+        arguments: dict[str, Any] = {}
+        at, tool = name_end, self.offered.get(known)
+        while name and (key := _GLM.match(self.text, at)):
+            close = self.text.find("</arg_value>", key.end())
+            if close < 0:
+                raise Fault("an <arg_value> is not closed", at)
+            schema = tool.properties.get(key.group(1).strip()) if tool else None
+            arguments[key.group(1).strip()] = read_typed(self.text[key.end() : close], schema)
+            at = close + len("</arg_value>")
+        return ([Call(known, arguments)] if arguments else []), "xml", at
 
     def _named_json(
         self, name: str, at: int, end: int, shapes: Shapes, marked: bool
@@ -156,7 +187,7 @@ class BlockReader:
 
     def _python_call(self, at: int, shapes: Shapes, marked: bool) -> tuple[Call, int]:
         head = _HEAD.match(self.text, at)
-        if head is None or head.group(2) != "(":
+        if head is None or not head.group(3):
             raise Fault("expected a call", at)
         known = self._known(head.group(1).removesuffix(".call"), shapes, marked, at)
         found = PythonReader(self.text, lenient=True).arguments(known, head.end() - 1)

@@ -59,8 +59,13 @@ def _call_of_entry(entry: Any) -> Call:
     arguments = function.get("arguments")
     if isinstance(arguments, Mapping):
         # Not out of a text, so no decoder has seen it: it may be nested without end, or within itself.
-        arguments = _plain(arguments, 0, iter(range(MAX_VALUES)))
+        arguments = plain_value(arguments)
     return call_of({"name": function.get("name"), "arguments": arguments}, strings=True)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value of a message as JSON would hold it. Raises NotACall where it is too deep or too big."""
+    return _plain(value, 0, iter(range(MAX_VALUES)))
 
 
 def _plain(value: Any, depth: int, budget: Iterator[int]) -> Any:

@@ -129,6 +129,102 @@ READS: list[tuple[dict[str, Any], Purpose, tuple[Any, ...], Expected, str]] = [
 ]
 
 
+JAVA = {
+    "id": "simple_java_0",
+    "question": [[USER]],
+    "function": [
+        {
+            "name": "track",
+            "description": "Tracks.",
+            "parameters": {
+                "type": "dict",
+                "properties": {
+                    "numbers": {"type": "ArrayList", "items": {"type": "long"}, "description": "Which."},
+                    "how": {"type": "any", "description": "How."},
+                },
+                "required": ["numbers"],
+            },
+        }
+    ],
+    "ground_truth": [{"track": {"numbers": [[1, 2]], "how": ["fast", ""]}}],
+}
+
+
+def test_bfcls_rows_about_a_language_show_their_arguments_as_bfcl_does() -> None:
+    row = read_row(JAVA, "f")
+    (tool,) = json.loads(row.tools)
+    properties = tool["parameters"]["properties"]
+    assert tool["description"] == "Tracks. Note that the provided function is in Java 8 SDK syntax."
+    assert properties["numbers"] == {
+        "type": "string",
+        "description": "Which. This is Java ArrayList type parameter in string representation."
+        " The list elements are of type long; they are not in string representation.",
+    }
+    assert properties["how"]["description"].endswith("of any type of Java object in string representation.")
+    assert row.expected.language == "java"
+    assert read_row(row.to_json(), "f") == row, "a prepared row is read as it was written"
+
+
+def test_bfcls_javascript_shows_the_entries_of_an_object() -> None:
+    given = json.loads(json.dumps(JAVA).replace("simple_java", "simple_javascript"))
+    numbers = given["function"][0]["parameters"]["properties"]["numbers"]
+    numbers.update(type="dict", properties={"a": {"type": "String"}})
+    given["ground_truth"] = [{"track": {"numbers": [{"a": ["x"]}], "how": [""]}}]
+    row = read_row(given, "f")
+    shown = json.loads(row.tools)[0]["parameters"]["properties"]["numbers"]
+    assert shown["type"] == "string"
+    assert shown["description"].endswith('{"a": {"type": "String"}}')
+    assert row.expected.language == "javascript"
+
+
+def test_bfcls_relevance_expects_any_call() -> None:
+    given = {"id": "live_relevance_1", "question": [[USER]], "function": [TOOL]}
+    row = read_row(given, "f")
+    assert row.expected == Expected("tool_call", any_call=True)
+    assert read_row(row.to_json(), "f") == row
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"function": "x"}, "function"),
+        ({"function": ["x"]}, "function[0]"),
+        ({"function": [{"name": "track", "parameters": {}}]}, "function[0].parameters"),
+        (
+            {"function": [{"name": "track", "parameters": {"properties": {"a": {}}}}]},
+            "function[0].parameters.a",
+        ),
+    ],
+    ids=["no list", "no function", "no properties", "no type"],
+)
+def test_what_a_row_about_a_language_lacks_is_named(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(RowError) as caught:
+        read_row({**JAVA, **change}, "f")
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [({"ordered": 1}, "expected.ordered"), ({"language": "cobol"}, "expected.language")],
+    ids=["no boolean", "unknown language"],
+)
+def test_the_terms_of_a_canonical_row_are_checked(terms: dict[str, Any], field: str) -> None:
+    row = read_row(
+        {
+            "id": "r",
+            "question": [[USER]],
+            "function": [TOOL],
+            "ground_truth": [{"track": {"number": ["A1"]}}],
+        },
+        "f",
+    ).to_json()
+    ordered = {**row, "expected": {**row["expected"], "ordered": True}}
+    assert read_row(ordered, "f").expected.ordered
+    with pytest.raises(RowError) as caught:
+        read_row({**row, "expected": {**row["expected"], **terms}}, "f")
+    assert caught.value.field == field
+
+
 @pytest.mark.parametrize(("raw", "purpose", "messages", "expected", "why"), READS)
 def test_published_rows(
     raw: dict[str, Any], purpose: Purpose, messages: tuple[Any, ...], expected: Expected, why: str

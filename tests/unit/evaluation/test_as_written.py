@@ -51,9 +51,7 @@ def test_a_row_fits_its_tools_by_its_first_accepted_values(arguments: Any, fits:
 SCALAR = st.none() | st.booleans() | st.sampled_from([0, 1, 2, 1.0, 2.5, "", "1", "Paris", "paris"])
 VALUE = SCALAR | st.lists(SCALAR, max_size=2)
 ARGUMENTS = st.dictionaries(st.sampled_from(["city", "days", "unit", "tags", "minutes"]), VALUE, max_size=4)
-CALLS = st.lists(
-    st.tuples(st.sampled_from(["get_weather", "set_timer"]), ARGUMENTS), min_size=1, max_size=2
-)
+CALLS = st.lists(st.tuples(st.sampled_from(["get_weather", "set_timer"]), ARGUMENTS), min_size=1, max_size=2)
 TAGS = {"type": "array", "items": {"type": ["string", "integer"]}}
 
 
@@ -107,9 +105,10 @@ def test_both_ways_find_the_same_score_among_alternatives(
 
 def test_what_is_written_as_expected_is_counted_and_all_else_takes_the_long_way() -> None:
     expected = call_row(("get_weather", PARIS))["expected"]
-    assert count_as_written([Call("get_weather", PARIS)], expected) == 2
-    assert count_as_written([Call("get_weather", {"city": "paris", "days": 2})], expected) is None
-    assert count_as_written([Call("get_weather", {**PARIS, "days": 2.0})], expected) is None
+    tools = call_row()["tools"]
+    assert count_as_written([Call("get_weather", PARIS)], expected, tools) == 2
+    assert count_as_written([Call("get_weather", {"city": "paris", "days": 2})], expected, tools) is None
+    assert count_as_written([Call("get_weather", {**PARIS, "days": 2.0})], expected, tools) is None
 
 
 BROKEN: list[Any] = ["[", "[1]", '[{"get_weather": 1}]', '[{"get_weather": {"city": 1}}]', 5]
@@ -120,3 +119,9 @@ def test_a_row_that_lies_about_its_tools_is_unscored_or_wrong_and_raises_nothing
     row = call_row(("get_weather", PARIS))
     row["expected"] |= {"allowed": allowed, "fits_tools": True}
     assert not score_completion(parse_completion(hermes("get_weather", PARIS), "hermes"), row).is_correct
+
+
+def test_a_row_that_expects_no_call_is_not_graded_by_the_calls_that_it_holds() -> None:
+    row = call_row(("get_weather", PARIS))
+    row["expected"] |= {"decision": "cannot_answer", "fits_tools": True}
+    assert score_completion(parse_completion(hermes("get_weather", PARIS), "hermes"), row).value is None

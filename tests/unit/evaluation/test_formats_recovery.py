@@ -46,19 +46,27 @@ def recovered(text: str, format: str, tools: str = TOOLS) -> list[tuple[str, Any
 
 MEANT = {
     "another name key": '{"tool": "get_weather", "arguments": {"city": "Paris"}}',
-    "camel case keys, as JavaScript agents write": '{"toolName": "get_weather", "toolInput": {"city": "Paris"}}',
+    "camel case keys, as JavaScript agents write": (
+        '{"toolName": "get_weather", "toolInput": {"city": "Paris"}}'
+    ),
     "LangChain's keys": '{"action": "get_weather", "action_input": {"city": "Paris"}}',
-    "Anthropic's block": '{"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Paris"}}',
+    "Anthropic's block": (
+        '{"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Paris"}}'
+    ),
     "OpenAI's call with its type": (
         '{"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}'
     ),
-    "OpenAI's old key": '{"function_call": {"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}}',
+    "OpenAI's old key": (
+        '{"function_call": {"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}}'
+    ),
     "OpenAI's message": (
         '{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", '
         '"function": {"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}}]}'
     ),
     "the name alone as function": '{"function": "get_weather", "parameters": {"city": "Paris"}}',
-    "a namespace before the name": '{"recipient_name": "functions.get_weather", "parameters": {"city": "Paris"}}',
+    "a namespace before the name": (
+        '{"recipient_name": "functions.get_weather", "parameters": {"city": "Paris"}}'
+    ),
     "arguments beside the name": '{"name": "get_weather", "city": "Paris"}',
     "the name as the key": '{"get_weather": {"city": "Paris"}}',
     "a list of one": f"[{CALL}]",
@@ -260,6 +268,25 @@ def test_a_call_in_its_own_form_is_not_doubted() -> None:
     odd = '<tool_call>{"name": "get_forecast", "arguments": {"city": ""}}</tool_call>'
     for text in (odd, f"For example: {odd} Shall I?"):
         assert recovered(text, "hermes") == [("get_forecast", {"city": ""})]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": CALL},
+        {"content": CALL, "tool_calls": []},
+        {"tool_calls": [{"function": {"name": "get_weather", "arguments": "{'city': 'Paris'}"}}]},
+        {"tool_calls": [{"name": "get_weather", "input": {"city": "Paris"}}]},
+        {"tool_calls": [{"function": {"name": "get_weather", "arguments": '{"city": "Paris"'}}]},
+    ],
+    ids=["in the content", "beside an empty list", "single quotes", "no function", "a missing closer"],
+)
+def test_calls_of_messages_are_recovered(message: dict[str, Any]) -> None:
+    strict = parse_completion(message, "structured")
+    assert strict.error is not None or not strict.calls
+    parsed = parse_completion(message, "structured", tools=TOOLS, lenient=True)
+    assert [(call.name, call.arguments) for call in parsed.calls] == [PARIS]
+    assert parsed.repairs
 
 
 def test_parallel_calls_are_recovered_in_their_order() -> None:
