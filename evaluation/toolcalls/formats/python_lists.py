@@ -21,12 +21,12 @@ _OPENING = re.compile(r"(?:^|<\|python_tag\|>)[ \t]*+(\[[ \t\r\n]*+[^\W\d][\w.]*
 
 def parse_llama3_pythonic(text: str, offered: Offered) -> Completion:
     """Read every list of Python calls that begins a line; their values are literals, all of them named."""
-    reading = Reading()
+    reading, reader = Reading(), PythonReader(text, lenient=False)
     kept = at = 0
     while (opening := _OPENING.search(text, at)) and reading.faults < MAX_FAULTS:
         start = opening.start(1)
         try:
-            calls, at = read_call_list(text, start)
+            calls, at = _read_list(reader, start)
         except Fault as fault:
             reading.fail(fault.message, fault.position)
             at = max(fault.position, opening.end())
@@ -40,7 +40,11 @@ def parse_llama3_pythonic(text: str, offered: Offered) -> Completion:
 
 def read_call_list(text: str, start: int) -> tuple[list[Call], int]:
     """Read the bracketed list of calls at `start`; return them with the index behind it. Raises Fault."""
-    reader = PythonReader(text, lenient=False)
+    return _read_list(PythonReader(text, lenient=False), start)
+
+
+def _read_list(reader: PythonReader, start: int) -> tuple[list[Call], int]:
+    text = reader.text
     at = reader.skip(start + 1)
     calls: list[Call] = []
     while not text.startswith("]", at):

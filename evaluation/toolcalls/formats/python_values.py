@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from evaluation.toolcalls.formats.json_values import MAX_DEPTH, MAX_DIGITS, TOO_DEEP, Fault
 
 _BLANKS = re.compile(r"[ \t\r\n]*+")
+_BLANK_SIGNS = frozenset(" \t\r\n")
 _NAME = re.compile(r"[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+")
 _NUMBER = re.compile(r"[-+]?(?:0[xXoObB][\da-fA-F_]++|(?:\d[\d_]*+\.?[\d_]*+|\.\d[\d_]*+)(?:[eE][-+]?\d++)?)")
 _QUOTE = re.compile(r"""([rRuUbBfF]{0,2})('''|\"\"\"|'|")""")
@@ -59,6 +60,8 @@ class PythonReader:
 
     def skip(self, at: int) -> int:
         """Return the index of the first sign from `at` on that is no blank."""
+        if self.text[at : at + 1] not in _BLANK_SIGNS:
+            return at
         match = _BLANKS.match(self.text, at)
         return match.end() if match else at
 
