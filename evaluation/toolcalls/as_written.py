@@ -66,8 +66,8 @@ def _count_allowed(calls: Sequence[Call], entries: Sequence[Any]) -> int | None:
     if len(calls) != len(entries):
         return None
     arguments = 0
-    for (name, written), entry in zip(calls, entries, strict=True):
-        accepted = entry.get(name)
+    for number, (name, written) in enumerate(calls):
+        accepted = entries[number].get(name)
         if accepted is None:
             return None
         for argument, value in written.items():

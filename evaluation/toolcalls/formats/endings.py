@@ -5,11 +5,12 @@ from __future__ import annotations
 STOP_TOKENS = ("<|im_end|>", "</s>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
 
 BLANKS = " \t\r\n"
+_ENDINGS = (*STOP_TOKENS, *BLANKS)
 
 
 def without_stop_tokens(text: str) -> str:
     """Return a text less the stop tokens at its end, and the blanks between and behind them."""
-    if not text.rstrip(BLANKS).endswith(STOP_TOKENS):
+    if not text.endswith(_ENDINGS) or not text.rstrip(BLANKS).endswith(STOP_TOKENS):
         return text
     end = kept = len(text)
     while True:
