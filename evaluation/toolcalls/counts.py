@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -77,10 +76,9 @@ def counts_of(made: Made, gold: Gold, assigned: Sequence[Fit | None], rules: Rul
     }
 
 
-@lru_cache(maxsize=256)
 def counts_as_written(calls: int, arguments: int) -> Mapping[str, int]:
     """What `counts_of` counts of calls that are the expected ones, valid, with so many arguments in all."""
-    counts = {
+    return {
         "calls": calls,
         "expected_calls": calls,
         "right_tools": calls,
@@ -91,7 +89,6 @@ def counts_as_written(calls: int, arguments: int) -> Mapping[str, int]:
         "right_arguments": arguments,
         "named_arguments": arguments,
     }
-    return MappingProxyType(counts)
 
 
 def _right_tools(calls: Sequence[Call], expected: Sequence[GoldCall]) -> int:

@@ -63,13 +63,14 @@ def parse_completion(
     >>> parse_completion('<tool_call>{"name": "f", "arguments": {"x": 1}}</tool_call>', "hermes").calls
     (Call(name='f', arguments={'x': 1}),)
     """
-    if format not in FORMATS:
+    parse = FORMATS.get(format)
+    if parse is None:
         raise ValueError(f"unknown tool-call format {format!r}; known are {', '.join(FORMATS)}")
     offered = read_offered(tools) if tools and (lenient or format == "qwen3_coder") else {}
     if not isinstance(text, str):
         return _parse_message(text, format, offered, lenient)
     spoken = without_stop_tokens(text)
-    strict = FORMATS[format](spoken, offered)
+    strict = parse(spoken, offered)
     return _recovered(strict, spoken, format, offered) if lenient else strict
 
 

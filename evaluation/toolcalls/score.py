@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -107,9 +108,7 @@ def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT
     ):
         arguments = count_as_written(calls, expected, row.get("tools"))
         if arguments is not None:
-            parts = RIGHT_IN_ORDER if expected.get("ordered") is True else RIGHT
-            counts = counts_as_written(len(calls), arguments)
-            return Score(1.0, "correct", parts, "tool_call", None, counts)
+            return _score_as_written(len(calls), arguments, expected.get("ordered") is True)
     try:
         return _score(completion, gold_of(row), rules)
     except BadRow as error:
@@ -153,13 +152,21 @@ def _score_calls(made: Made, gold: Gold, rules: Rules) -> Score:
     return _score_of(_reason(made, gold, pairs, assignment), parts, counts)
 
 
+# So few are different that making them over and over would be an eighth of the work.
+@lru_cache(maxsize=256)
+def _score_as_written(calls: int, arguments: int, ordered: bool) -> Score:
+    counts = MappingProxyType(counts_as_written(calls, arguments))
+    return Score(1.0, "correct", RIGHT_IN_ORDER if ordered else RIGHT, "tool_call", None, counts)
+
+
 def _right_score(made: Made, gold: Gold) -> Score:
     calls = len(made.calls)
-    parts = RIGHT_IN_ORDER if gold.ordered else RIGHT
-    counts = counts_as_written(calls, sum([len(call.arguments) for call in made.calls]))
-    if made.valid < calls:
-        parts, counts = {**parts, "schema": made.valid / calls}, {**counts, "valid_calls": made.valid}
-    return Score(1.0, "correct", parts, "tool_call", None, counts)
+    arguments = sum([len(call.arguments) for call in made.calls])
+    score = _score_as_written(calls, arguments, gold.ordered)
+    if made.valid == calls:
+        return score
+    parts = {**score.parts, "schema": made.valid / calls}
+    return score._replace(parts=parts, counts={**score.counts, "valid_calls": made.valid})
 
 
 def _score_of(reason: str, parts: Mapping[str, float], counts: Mapping[str, int]) -> Score:

@@ -9,6 +9,8 @@ from evaluation.toolcalls.scanner import scanner_of
 
 MAX_DEPTH = 64
 MAX_DIGITS = 128
+# As many levels take as many openers and closers.
+SHALLOW = 2 * MAX_DEPTH
 # Raising one JSONDecodeError counts the lines before it, so a text of many faults would take quadratic time.
 MAX_FAULTS = 32
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
@@ -30,9 +32,7 @@ def decode_value_at(text: str, start: int) -> tuple[Any, int]:
     """
     start = skip_blanks(text, start)
     try:
-        return decode_at(text, start)
-    except Fault:
-        raise
+        value, end = scan_value(text, start)
     except StopIteration as stop:
         raise Fault("Expecting value", stop.value) from None
     except json.JSONDecodeError as error:
@@ -41,16 +41,7 @@ def decode_value_at(text: str, start: int) -> tuple[Any, int]:
         raise Fault(TOO_DEEP, start) from None
     except ValueError as error:
         raise Fault(str(error), start) from None
-
-
-def decode_at(text: str, start: int) -> tuple[Any, int]:
-    """Decode as `decode_value_at` does, without blanks before the value, and with the decoder's own errors.
-
-    Raises ValueError, StopIteration or RecursionError, Fault among the first.
-    """
-    value, end = _scan(text, start)
-    # As many levels take as many openers and closers.
-    if end - start > 2 * MAX_DEPTH and _is_deeper_than_allowed(text, start, end, value):
+    if end - start > SHALLOW and is_too_deep(text, start, end, value):
         raise Fault(TOO_DEEP, start)
     return value, end
 
@@ -71,7 +62,8 @@ def skip_blanks(text: str, start: int) -> int:
     return start
 
 
-def _is_deeper_than_allowed(text: str, start: int, end: int, value: Any) -> bool:
+def is_too_deep(text: str, start: int, end: int, value: Any) -> bool:
+    """Tell whether a value that was read from `start` to `end` has more than 64 levels."""
     if text.count("{", start, end) + text.count("[", start, end) <= MAX_DEPTH:
         return False
     level = [value]
@@ -107,6 +99,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 # The scanner is what `raw_decode` calls, which costs as much again as scanning a call does.
-_scan = scanner_of(
+scan_value = scanner_of(
     json.JSONDecoder(parse_int=_bounded_int, parse_float=_finite_float, parse_constant=_refuse_constant)
 )

@@ -12,9 +12,11 @@ from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.call_objects import NotACall, call_of
 from evaluation.toolcalls.formats.json_values import (
     MAX_FAULTS,
+    SHALLOW,
     Fault,
-    decode_at,
     decode_value_at,
+    is_too_deep,
+    scan_value,
     skip_blanks,
 )
 from evaluation.toolcalls.formats.offered import Offered
@@ -34,13 +36,15 @@ ReadBlock = Callable[[str, int], tuple[list[Call], int]]
 def parse_hermes(text: str, offered: Offered) -> Completion:
     """One JSON call in each ``<tool_call>…</tool_call>``, after a ``<think>`` block if there is one."""
     thought_end = text.find(THINK_CLOSING) if begins_with_thought(text) else -1
-    return _read_as_rendered(text, thought_end) or _after_thought(text, thought_end, _json_call)
+    at = _behind_thought(text, thought_end)
+    return _read_as_rendered(text, at) or _after_thought(text, thought_end, _json_call)
 
 
 def parse_qwen3(text: str, offered: Offered) -> Completion:
     """Hermes, where the thought may have been opened by the prompt: all up to ``</think>`` is thought."""
     thought_end = text.find(THINK_CLOSING)
-    return _read_as_rendered(text, thought_end) or _after_thought(text, thought_end, _json_call)
+    at = _behind_thought(text, thought_end)
+    return _read_as_rendered(text, at) or _after_thought(text, thought_end, _json_call)
 
 
 def parse_qwen3_coder(text: str, offered: Offered) -> Completion:
@@ -64,20 +68,26 @@ def parse_toolcall_tag(text: str, offered: Offered) -> Completion:
     return _parse(text, 0, _json_list, TOOLCALL_TAGS)
 
 
-def _read_as_rendered(text: str, thought_end: int) -> Completion | None:
+def _behind_thought(text: str, thought_end: int) -> int:
+    return skip_blanks(text, thought_end + len(THINK_CLOSING)) if thought_end >= 0 else 0
+
+
+def _read_as_rendered(text: str, at: int) -> Completion | None:
     """Read an answer that is nothing but calls just as chat templates render them; None for any other.
 
     Most answers that call are such ones, and this takes half the time of the scan, which reads them alike.
     """
     calls: list[Call] = []
-    at = skip_blanks(text, thought_end + len(THINK_CLOSING)) if thought_end >= 0 else 0
     while text.startswith(RENDERED_OPENING, at):
+        start = at + len(RENDERED_OPENING) - 1
         try:
-            value, end = decode_at(text, at + len(RENDERED_OPENING) - 1)
+            value, end = scan_value(text, start)
         except (ValueError, StopIteration, RecursionError):
             return None
         name, arguments = value.get("name"), value.get("arguments")
         if name.__class__ is not str or not name or arguments.__class__ is not dict:
+            return None
+        if end - start > SHALLOW and is_too_deep(text, start, end, value):
             return None
         calls.append(Call(name, arguments))
         if not text.startswith(RENDERED_CLOSING, end):
