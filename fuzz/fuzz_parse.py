@@ -11,8 +11,10 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["evaluation.toolcalls.formats", "evaluation.toolcalls.parse"]):
-    import evaluation.toolcalls.formats.recovery  # noqa: F401 - the parser imports it late
+PARSER = ["evaluation.toolcalls.formats", "evaluation.toolcalls.lenient", "evaluation.toolcalls.parse"]
+
+with atheris.instrument_imports(include=PARSER):
+    import evaluation.toolcalls.lenient.recovery  # noqa: F401 - the parser imports it late
     from evaluation.toolcalls import (
         FORMATS,
         Completion,

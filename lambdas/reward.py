@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evaluation.toolcalls import Score
-from evaluation.toolcalls.rewards import Reward, check_format, checked_weights, grade
-from evaluation.toolcalls.trainer_rewards import row_of
+from evaluation.toolcalls.rewards import Reward, check_format, checked_weights, grade, row_of
 
 RESPONSES = ("nova", "open")
 # Whose turn it was, where it was not the model's.

@@ -2,17 +2,21 @@
 
 Standard library only and without I/O, so that the same code filters data, rewards training, scores
 evaluations in a Lambda function and gates promotion. Records are NamedTuples, because importing
-`dataclasses` takes a function longer than importing all of this.
+`dataclasses` takes a function longer than importing all of this. For the same reason the rewards are imported
+when they are first asked for: a function that scores has no use for them and does not ship them.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from evaluation.toolcalls.choices import score_choices
 from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.signs import format_of_template, format_of_text
 from evaluation.toolcalls.parse import FORMATS, parse_completion
-from evaluation.toolcalls.rewards import reward
 from evaluation.toolcalls.score import DECISIONS, REASONS, Score, score_completion
 from evaluation.toolcalls.suite import SuiteScores, score_suite
-from evaluation.toolcalls.trainer_rewards import tool_call_reward
+
+if TYPE_CHECKING:
+    from evaluation.toolcalls.rewards import reward, tool_call_reward
 
 __all__ = [
     "DECISIONS",
@@ -32,3 +36,11 @@ __all__ = [
     "score_suite",
     "tool_call_reward",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("reward", "tool_call_reward"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from evaluation.toolcalls import rewards  # noqa: PLC0415 - see above
+
+    return getattr(rewards, name)

@@ -56,7 +56,7 @@ def parse_completion(
     parse the names to look for.
 
     A strict parse reads what a server's parser reads. A lenient one also recovers calls in any other form
-    (see `formats.recovery`) and names in `repairs` what it overlooked; for the formats without tags and
+    (see `lenient.recovery`) and names in `repairs` what it overlooked; for the formats without tags and
     with `tools`, it takes a call for one only if it fits an offered tool. Never raises for a text or a
     message, evaluates nothing, and takes time linear in the length. Raises ValueError for an unknown format.
 
@@ -82,7 +82,7 @@ def _parse_message(message: Mapping[str, Any], format: str, offered: Offered, le
     strict = parse_structured(message, offered)
     if not lenient or (strict.calls and strict.error is None):
         return strict
-    from evaluation.toolcalls.formats.recovery import recover_message  # noqa: PLC0415 - as below
+    from evaluation.toolcalls.lenient.recovery import recover_message  # noqa: PLC0415 - as below
 
     return recover_message(message, offered) or _recovered(strict, strict.text, "structured", offered)
 
@@ -92,7 +92,7 @@ def _recovered(strict: Completion, text: str, format: str, offered: Offered) -> 
     if is_settled and not (offered and format in _UNMARKED):
         return strict
     # Imported here, because its patterns take as long to compile as all of a strict parse to import.
-    from evaluation.toolcalls.formats.recovery import recover  # noqa: PLC0415
+    from evaluation.toolcalls.lenient.recovery import recover  # noqa: PLC0415
 
     recovered = recover(text, format, offered)
     if recovered is None:

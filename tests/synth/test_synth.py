@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,9 @@ FUNCTION_FILES = {
 }
 
 
+NOT_TO_SCORE = re.compile(r"toolcalls/(lenient|metrics|rewards)/")
+
+
 @pytest.mark.parametrize("module", FUNCTION_FILES)
 def test_a_function_ships_exactly_its_files_and_imports_alone(
     dev: Synthesis, root: Path, module: str
@@ -89,7 +93,9 @@ def test_a_function_ships_exactly_its_files_and_imports_alone(
     folder = _asset_folders(dev.assembly)[module]
     expected = {f"lambdas/{name}" for name in FUNCTION_FILES[module]}
     if module == "score_predictions":
-        expected |= {"evaluation/__init__.py", *_with_ending(root, ("evaluation/toolcalls",), (".py",))}
+        grader = set(_with_ending(root, ("evaluation/toolcalls",), (".py",)))
+        expected |= {"evaluation/__init__.py", *(path for path in grader if not NOT_TO_SCORE.search(path))}
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 200_000
     assert set(_files(folder)) == expected
     code = (
         f"import sys; sys.path.insert(0, {str(folder)!r}); import lambdas.{module} as m; print(m.handler, m)"

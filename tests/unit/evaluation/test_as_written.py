@@ -88,7 +88,7 @@ def test_both_ways_find_the_same_score(expected: Any, written: Any, ordered: boo
 def test_both_ways_find_the_same_score_among_alternatives(
     written: Any, other: dict[str, Any], optional: set[str]
 ) -> None:
-    choices = {"city": ["Paris", "Lyon"], "days": [2, 3], "tags": [["a"], []]}
+    choices: dict[str, list[Any]] = {"city": ["Paris", "Lyon"], "days": [2, 3], "tags": [["a"], []]}
     allowed = {key: [*values, *([""] if key in optional else [])] for key, values in choices.items()}
     row = call_row(("get_weather", {"city": "Paris"}))
     row["expected"]["allowed"] = json.dumps([{"get_weather": allowed}])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evaluation.toolcalls import tool_call_reward
-from evaluation.toolcalls.trainer_rewards import ToolCallReward, row_of
+from evaluation.toolcalls.rewards.trainer import ToolCallReward, row_of
 from tests.tiny_model import make_tiny_model
 from tests.unit.evaluation.rows import ANSWERS, TIMER, WEATHER, call_row, hermes, text_row
 

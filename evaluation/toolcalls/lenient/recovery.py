@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 from evaluation.toolcalls.completion import Call, Completion, ParseError
 from evaluation.toolcalls.formats.call_objects import NotACall
-from evaluation.toolcalls.formats.context import (
+from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault
+from evaluation.toolcalls.formats.offered import Offered
+from evaluation.toolcalls.formats.structured import content_of, plain_value
+from evaluation.toolcalls.lenient.context import (
     announces_a_call,
     is_only_spoken_of,
     is_shown,
     leaves_a_choice,
 )
-from evaluation.toolcalls.formats.json_values import MAX_FAULTS, Fault
-from evaluation.toolcalls.formats.offered import Offered
-from evaluation.toolcalls.formats.shapes import Shapes
-from evaluation.toolcalls.formats.sites import Block, BlockReader, behind_junk
-from evaluation.toolcalls.formats.structured import content_of, plain_value
+from evaluation.toolcalls.lenient.shapes import Shapes
+from evaluation.toolcalls.lenient.sites import Block, BlockReader, behind_junk
 
 # Texts of more places that could be calls are no answers of a model but attacks on its judge.
 MAX_SITES = 512

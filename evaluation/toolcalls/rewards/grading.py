@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 from evaluation.toolcalls.completion import Completion
 from evaluation.toolcalls.decision import MALFORMED, decision_of_text
-from evaluation.toolcalls.generations import Generated, Generation, read_generation
 from evaluation.toolcalls.gold import Row
 from evaluation.toolcalls.parse import FORMATS, parse_completion
+from evaluation.toolcalls.rewards.generations import Generated, Generation, read_generation
 from evaluation.toolcalls.score import (
     DEFAULT_WEIGHTS,
     HIGHEST_PARTIAL_VALUE,

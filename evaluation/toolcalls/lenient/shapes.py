@@ -15,7 +15,7 @@ from evaluation.toolcalls.completion import Call
 from evaluation.toolcalls.formats.call_objects import NotACall, is_call_object
 from evaluation.toolcalls.formats.json_values import Fault, decode_value
 from evaluation.toolcalls.formats.offered import Offered, Tool
-from evaluation.toolcalls.formats.repair import repair_value_at
+from evaluation.toolcalls.lenient.repair import repair_value_at
 
 NAME_KEYS = (
     *("name", "tool_name", "toolName", "tool", "function_name", "function", "tool_call", "function_call"),

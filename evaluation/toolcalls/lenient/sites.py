@@ -14,10 +14,10 @@ from evaluation.toolcalls.formats.call_objects import NotACall
 from evaluation.toolcalls.formats.json_values import Fault, decode_value_at
 from evaluation.toolcalls.formats.offered import Offered
 from evaluation.toolcalls.formats.python_values import PythonReader
-from evaluation.toolcalls.formats.repair import repair_value_at
-from evaluation.toolcalls.formats.shapes import Shapes
 from evaluation.toolcalls.formats.typed_texts import read_typed
 from evaluation.toolcalls.formats.xml_parameters import FUNCTION_OPENING, read_function
+from evaluation.toolcalls.lenient.repair import repair_value_at
+from evaluation.toolcalls.lenient.shapes import Shapes
 
 # More calls than any answer makes; what follows them stays text.
 MAX_CALLS = 1024

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evaluation.toolcalls.generations import Generated
 from evaluation.toolcalls.gold import Row
-from evaluation.toolcalls.rewards import check_format, checked_weights, reward
+from evaluation.toolcalls.rewards.generations import Generated
+from evaluation.toolcalls.rewards.grading import check_format, checked_weights, reward
 
 Decode = Callable[[Sequence[int]], str]
 

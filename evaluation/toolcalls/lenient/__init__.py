@@ -1,0 +1,1 @@
+"""What a lenient parse recovers; a strict one imports none of it."""
