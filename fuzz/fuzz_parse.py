@@ -11,9 +11,9 @@ import sys
 
 import atheris
 
-PARSER = ["evaluation.toolcalls.formats", "evaluation.toolcalls.lenient", "evaluation.toolcalls.parse"]
-
-with atheris.instrument_imports(include=PARSER):
+with atheris.instrument_imports(
+    include=["evaluation.toolcalls.formats", "evaluation.toolcalls.lenient", "evaluation.toolcalls.parse"]
+):
     import evaluation.toolcalls.lenient.recovery  # noqa: F401 - the parser imports it late
     from evaluation.toolcalls import (
         FORMATS,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import coverage
 
-FORMATS = Path(__file__).resolve().parent.parent / "evaluation" / "toolcalls" / "formats"
+GRADER = Path(__file__).resolve().parent.parent / "evaluation" / "toolcalls"
 
 
 def replay(folders: Iterable[str]) -> int:
@@ -33,7 +33,9 @@ def _nothing(include: list[str]) -> AbstractContextManager[None]:
 
 def main() -> int:
     """Print the share of lines, a file a line, and the lines that no input runs."""
-    measured = coverage.Coverage(include=[f"{FORMATS}/*"], data_file=None)
+    measured = coverage.Coverage(
+        include=[f"{GRADER}/formats/*", f"{GRADER}/lenient/*", f"{GRADER}/parse.py"], data_file=None
+    )
     measured.start()
     number = replay(sys.argv[1:])
     measured.stop()
