@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -147,7 +148,9 @@ def _score_calls(made: Made, gold: Gold, rules: Rules) -> Score:
         return _right_score(made, gold)
     assigned, assignment = _assign(made, gold, in_place, rules)
     pairs = [fit for fit in assigned if fit is not None]
-    parts = _parts(made, gold, pairs, assignment)
+    parts = _parts(made, gold, pairs)
+    if gold.ordered:
+        parts["order"] = _share_in_order(assigned, assignment)
     counts = counts_of(made, gold, assigned, rules)
     return _score_of(_reason(made, gold, pairs, assignment), parts, counts)
 
@@ -225,20 +228,27 @@ def _first_fault(made: Made) -> str:
     return "correct"
 
 
-def _parts(
-    made: Made, gold: Gold, pairs: Sequence[Fit], assignment: Sequence[int | None]
-) -> Mapping[str, float]:
+def _parts(made: Made, gold: Gold, pairs: Sequence[Fit]) -> dict[str, float]:
     most = max(len(made.calls), len(gold.calls))
-    parts = {
+    return {
         "decision": 1.0,
         "tool": made.right_tools / most,
         "arguments": sum([_share_of_names(pair) for pair in pairs]) / most,
         "values": sum([_share_of_values(pair) for pair in pairs]) / most,
         "schema": made.valid / len(made.calls),
     }
-    if gold.ordered:
-        parts["order"] = float(_is_in_order(assignment))
-    return parts
+
+
+def _share_in_order(assigned: Sequence[Fit | None], assignment: Sequence[int | None]) -> float:
+    """The share of neighbouring expected calls of which both tools were called, the first one first."""
+    places = [
+        at if fit is not None and fit.same_tool else None
+        for fit, at in zip(assigned, assignment, strict=True)
+    ]
+    if len(places) == 1:
+        return float(places[0] is not None)
+    in_order = sum(a is not None and b is not None and a < b for a, b in pairwise(places))
+    return in_order / (len(places) - 1)
 
 
 def _share_of_names(fit: Fit) -> float:

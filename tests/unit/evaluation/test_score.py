@@ -378,3 +378,26 @@ def test_every_score_is_consistent(text: str, row: dict[str, Any]) -> None:
     (rewarded,) = reward([text], [row])
     assert rewarded is not None
     assert rewarded <= score.value + 1e-9
+
+
+A, B, C = (("get_weather", {"city": city}) for city in "abc")
+TIMER_CALL = ("set_timer", {"minutes": 1})
+ORDERS: list[Any] = [
+    ((A, B, C), (A, B, C), 1.0, "all in order"),
+    ((A, B, C), (B, A, C), 0.5, "one of two neighbours is in order"),
+    ((A, B, C), (C, B, A), 0.0, "none is"),
+    ((A, B, C), (C,), 0.0, "a call alone has no neighbour"),
+    ((A, TIMER_CALL), (("fly", {}), ("swim", {})), 0.0, "tools that nobody expects are in no order"),
+    ((A, TIMER_CALL), (A, ("swim", {}), TIMER_CALL), 1.0, "a call between them changes nothing"),
+    ((A,), (A,), 1.0, "one call is in order"),
+    ((A,), (("swim", {}),), 0.0, "unless it is another"),
+]
+
+
+@pytest.mark.parametrize(("expected", "made", "order", "why"), ORDERS, ids=[case[3] for case in ORDERS])
+def test_order_is_the_share_of_neighbours_called_in_order(
+    expected: Any, made: Any, order: float, why: str
+) -> None:
+    row = call_row(*expected, ordered=True)
+    text = "\n".join(hermes(*call) for call in made)
+    assert score_completion(parse_completion(text, "hermes"), row).parts["order"] == order, why
