@@ -43,15 +43,20 @@ def count_as_written(calls: Sequence[Call], expected: Mapping[str, Any], tools: 
     allowed = expected.get("allowed")
     try:
         if allowed:
-            arguments = _count_allowed(calls, scan(allowed, 0)[0])
+            arguments = _count_allowed(calls, _whole(allowed))
         else:
-            arguments = _count_given(calls, expected.get("calls") or ())
+            arguments = _count_given(calls, expected.get("calls") or [])
         if arguments is None or expected.get("fits_tools") is True:
             return arguments
         return arguments if "language" not in expected and _fit_plainly(calls, OfferedTools(tools)) else None
     except (ValueError, StopIteration, LookupError, TypeError, AttributeError, RecursionError):
         # No reader of ours wrote this row; the long way says what is wrong with it.
         return None
+
+
+def _whole(text: str) -> Any:
+    value, end = scan(text, 0)
+    return value if end == len(text) else None
 
 
 def _fit_plainly(calls: Sequence[Call], tools: OfferedTools) -> bool:
@@ -67,11 +72,14 @@ def _count_allowed(calls: Sequence[Call], entries: Sequence[Any]) -> int | None:
         return None
     arguments = 0
     for number, (name, written) in enumerate(calls):
-        accepted = entries[number].get(name)
-        if accepted is None:
+        entry = entries[number]
+        accepted = entry.get(name)
+        if accepted is None or len(entry) != 1:
             return None
         for argument, value in written.items():
             choices = accepted.get(argument)
+            if choices.__class__ is not list:
+                return None
             # The test of `_is_written_as` for texts, here because most values are: a call takes as long.
             if choices and value.__class__ is str and value == choices[0] and value:
                 continue
@@ -79,20 +87,20 @@ def _count_allowed(calls: Sequence[Call], entries: Sequence[Any]) -> int | None:
                 return None
         if len(written) < len(accepted):
             for argument, choices in accepted.items():
-                if argument not in written and "" not in choices:
+                if argument not in written and (choices.__class__ is not list or "" not in choices):
                     return None
         arguments += len(written)
     return arguments
 
 
 def _count_given(calls: Sequence[Call], expected: Sequence[Any]) -> int | None:
-    if len(calls) != len(expected):
+    if expected.__class__ is not list or len(calls) != len(expected):
         return None
     arguments = 0
     for (name, written), one in zip(calls, expected, strict=True):
         if one["name"] != name:
             return None
-        given = scan(one["arguments"], 0)[0]
+        given = _whole(one["arguments"])
         if given.keys() != written.keys():
             return None
         if not all(_is_written_as(given[argument], value) for argument, value in written.items()):

@@ -165,8 +165,13 @@ def _fault_of_plain_value(
             accepted, value, gold, EXACT_RULES
         )
     else:
-        is_right = _is_one_of(accepted, value, gold, rules) or any(
-            _is_same_as_declared(one, value, schema, parameters) for one in accepted
+        # The members of an enum are different values, however alike they are written.
+        members = [one for one in accepted if _lists_members(schema) and _fits(one, schema, parameters)]
+        others = [one for one in accepted if one not in members] if members else accepted
+        is_right = (
+            _is_one_of(members, value, gold, rules._replace(normalise_text=None))
+            or _is_one_of(others, value, gold, rules)
+            or any(_is_same_as_declared(one, value, schema, parameters) for one in accepted)
         )
     return None if is_right else _name_fault(value, accepted, violation)
 
@@ -186,6 +191,14 @@ def _fault_of_literal(
 def _is_one_of(accepted: Sequence[Any], value: Any, gold: GoldCall, rules: Rules) -> bool:
     nested = gold.has_alternatives
     return any(is_same_value(one, value, rules, has_alternatives=nested) for one in accepted)
+
+
+def _lists_members(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and ("enum" in schema or "enum" in _object(schema.get("items")))
+
+
+def _fits(value: Any, schema: Any, parameters: Parameters) -> bool:
+    return violation_of(schema, value, parameters) is None
 
 
 def _is_same_as_declared(one: Any, value: Any, schema: Any, parameters: Parameters) -> bool:

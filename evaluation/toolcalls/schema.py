@@ -44,11 +44,15 @@ def fits_plainly(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) ->
 
     True only if every argument is declared too. False says nothing.
     """
-    properties, required = parameters.get("properties"), parameters.get("required") or ()
-    if properties.__class__ is not dict or not _PLAIN.issuperset(parameters):
+    properties, required = parameters.get("properties"), parameters.get("required", _NONE)
+    if (
+        properties.__class__ is not dict
+        or required.__class__ is not list
+        or not _PLAIN.issuperset(parameters)
+    ):
         return False
     for name in required:
-        if name not in arguments:
+        if name.__class__ is not str or name not in arguments:
             return False
     for name, value in arguments.items():
         part = properties.get(name)
@@ -81,6 +85,7 @@ def first_violation(schema: Any, value: Any, root: Any = None) -> Breach | None:
     return find_breach(schema, value, Scope(schema if root is None else root))
 
 
+_NONE: list[str] = []
 _PLAIN = frozenset(("type", "properties", "required", "description", "title"))
 _PLAIN_OF_ARGUMENTS = frozenset(("type", "description", "title", "default"))
 _KINDS = {"string": str, "integer": int, "number": float, "boolean": bool}

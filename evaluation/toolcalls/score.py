@@ -51,8 +51,8 @@ RIGHT: Mapping[str, float] = MappingProxyType(
     {"decision": 1.0, "tool": 1.0, "arguments": 1.0, "values": 1.0, "schema": 1.0}
 )
 RIGHT_IN_ORDER: Mapping[str, float] = MappingProxyType({**RIGHT, "order": 1.0})
-# What a call's distance from its expected place takes from the similarity; smaller than any fault.
-CROSSING = 1e-13
+# What calls in the expected order add to the similarity; smaller than any fault.
+IN_ORDER = 1e-14
 # In the order in which a reader would mend them.
 _ARGUMENT_REASONS = ("missing_argument", "extra_argument", "wrong_type", "schema_violation", "wrong_value")
 # A score of 1 means correct and nothing else, however the parts round.
@@ -100,6 +100,8 @@ class Score(NamedTuple):
 
 def score_completion(completion: Completion, row: Row, *, rules: Rules = DEFAULT_RULES) -> Score:
     """Grade a parsed completion against a canonical row; a row that cannot be graded is unscored."""
+    if row.__class__ is not dict and not isinstance(row, Mapping):
+        return Score(None, error="the row cannot be graded: it is not an object")
     calls, expected = completion.calls, row.get("expected")
     if (
         calls
@@ -197,13 +199,10 @@ def _assign(
         [_fit(call, one, offered, rules) for call, offered in zip(made.calls, made.parameters, strict=True)]
         for one in gold.calls
     ]
-    # Where the order counts, what is as good in order is better: squares of distances favour no crossing.
-    crossing = CROSSING if gold.ordered else 0.0
+    # Where the order counts, what is as good in order is better: products of places are greatest there.
+    in_order = IN_ORDER if gold.ordered else 0.0
     assignment = best_assignment(
-        [
-            [fit.similarity - crossing * (r - c) ** 2 for c, fit in enumerate(row)]
-            for r, row in enumerate(fits)
-        ]
+        [[fit.similarity + in_order * r * c for c, fit in enumerate(row)] for r, row in enumerate(fits)]
     )
     return [None if at is None else fits[number][at] for number, at in enumerate(assignment)], assignment
 

@@ -8,9 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 # Signs by which a text is code, a path, a pattern or an address, where case and every sign may count.
-_CODE = re.compile(r"[\\=<>{}\[\]$|~`]|://|(?:^|[\s\"'(])\.{0,2}/\w")
+_CODE = re.compile(
+    r"[\\=<>{}\[\]|~`]|\$[^\W\d]|://|(?:^|[\s\"'(])\.{0,2}/\w|(?:^|\s)--?[^\W\d]|\w\("
+    r"|\w\.(?:c|cfg|cpp|cs|csv|docx?|go|h|html?|ini|java|jpe?g|js|json|log|md|pdf|png|py|rb|rs|sh|sql|toml|ts|txt"
+    r"|xlsx?|xml|ya?ml)$"
+)
+# A word of digits, capitals and small letters is a key, a password or an id.
+_KEY = re.compile(r"\b(?=\w*[0-9])(?=\w*[a-z])(?=\w*[A-Z])\w+\b")
 _QUOTE = re.compile(r"(?<!\d)'")
 _INITIAL = re.compile(r"(?<![^\W_])([A-Z])\.(?![^\W_]{2})")
+_ABBREVIATION = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.){2,}")
+_BETWEEN_INITIALS = re.compile(r"(?<=\b[^\W\d_]) (?=[^\W\d_]\b)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _END = re.compile(r"[.;](?= |$)")
 _END_OF_SENTENCE = re.compile(r"(?<=\w)[!?]$")
@@ -38,9 +46,10 @@ def plain_text(text: str) -> str:
     Runs of blanks, typographic quotes and dashes, full-width letters and the ways to compose an accent are
     folded in every text, so are the kind of quotes, and blanks beside a sign or between a letter and a digit.
     In prose also: case; commas, which part words as blanks do, and digits in threes; a full stop or semicolon
-    at the end of a word, the mark at the end of a sentence, the stops of initials; a hyphen between words.
-    Code, paths, patterns and addresses are told by their signs, and there case and every sign count. Numbers,
-    dates and times are left as they are written: a string's format is what its tool asks for.
+    at the end of a word, the mark at the end of a sentence, the stops of initials and blanks between these; a
+    hyphen between words. Code, paths, patterns, file names, options, keys and addresses are told by their
+    signs, and there case and every sign count. Numbers, dates and times are left as they are written: a
+    string's format is what its tool asks for.
 
     >>> plain_text("April 1, 2024") == plain_text("april 1,2024")
     True
@@ -50,9 +59,11 @@ def plain_text(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.translate(_TYPEWRITER))
     text = _QUOTE.sub('"', " ".join(text.split()))
-    if _CODE.search(text):
+    if _CODE.search(text) or _KEY.search(text):
         return _IDLE_BLANK.sub("", text)
-    words = _THOUSANDS.sub("", _INITIAL.sub(r"\1", text)).replace(",", " ")
+    words = _ABBREVIATION.sub(lambda found: found[0].replace(".", ""), text)
+    words = _BETWEEN_INITIALS.sub("", _INITIAL.sub(r"\1", words))
+    words = _THOUSANDS.sub("", words).replace(",", " ")
     words = _HYPHEN.sub(" ", _END.sub("", words))
     if text.count(" ") + 1 >= WORDS_OF_SENTENCE:
         words = _END_OF_SENTENCE.sub("", words)

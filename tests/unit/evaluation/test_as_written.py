@@ -111,7 +111,16 @@ def test_what_is_written_as_expected_is_counted_and_all_else_takes_the_long_way(
     assert count_as_written([Call("get_weather", {**PARIS, "days": 2.0})], expected, tools) is None
 
 
-BROKEN: list[Any] = ["[", "[1]", '[{"get_weather": 1}]', '[{"get_weather": {"city": 1}}]', 5]
+BROKEN: list[Any] = [
+    '[{"get_weather": {"city": "Paris", "days": 2}, "set_timer": {}}]',
+    '[{"get_weather": {"city": ["Paris"], "days": [2]}}] and more',
+    '[{"get_weather": {"city": "Pa", "days": [2]}}]',
+    "[",
+    "[1]",
+    '[{"get_weather": 1}]',
+    '[{"get_weather": {"city": 1}}]',
+    5,
+]
 
 
 @pytest.mark.parametrize("allowed", BROKEN, ids=str)
@@ -125,3 +134,20 @@ def test_a_row_that_expects_no_call_is_not_graded_by_the_calls_that_it_holds() -
     row = call_row(("get_weather", PARIS))
     row["expected"] |= {"decision": "cannot_answer", "fits_tools": True}
     assert score_completion(parse_completion(hermes("get_weather", PARIS), "hermes"), row).value is None
+
+
+@pytest.mark.parametrize("required", [True, 1, [{}], [[]], float("nan")], ids=str)
+@pytest.mark.parametrize("city", ["Paris", "Rome"])
+def test_parameters_that_are_no_schema_raise_nothing(required: Any, city: str) -> None:
+    row = call_row(("get_weather", {"city": "Paris"}))
+    tools = json.loads(row["tools"])
+    tools[0]["parameters"]["required"] = required
+    row["tools"] = json.dumps(tools)
+    score = score_completion(parse_completion(hermes("get_weather", {"city": city}), "hermes"), row)
+    assert score.is_correct is (city == "Paris")
+
+
+@pytest.mark.parametrize("row", [None, [], "row", 5], ids=str)
+def test_what_is_no_row_is_unscored(row: Any) -> None:
+    score = score_completion(parse_completion(hermes("get_weather", PARIS), "hermes"), row)
+    assert score.value is None and "not an object" in str(score.error)

@@ -74,6 +74,14 @@ SAME = [
     (10**400, 1.5, False, False, "and may be larger than any float"),
     (float("nan"), float("nan"), False, False, "NaN is not even itself"),
     (float("inf"), 1e308, False, False, "nothing is near infinity"),
+    ("$1,000.00", "$1000.00", True, True, "digits in threes, whatever the currency"),
+    ("J. R. Smith", "JR Smith", True, True, "initials are parted or not"),
+    ("b.i.d.", "bid", True, True, "as are the letters of an abbreviation"),
+    ("Pa55Word", "pa55word", False, True, "a key counts letter by letter"),
+    ("rm -r", "rm -R", False, True, "and so does an option"),
+    ("Main.java", "main.java", False, True, "and a file name"),
+    ("Amazon.com", "amazon.com", True, True, "but not the name of a site"),
+    ("print(A)", "print(a)", False, True, "nor is code prose"),
     ([1, 2], [1, 2], True, True, "lists element by element"),
     ([1, 2], [2, 1], False, False, "in order"),
     ([1], [1, 1], False, False, "of equal length"),
@@ -318,3 +326,27 @@ def test_violations_of_a_schema(schema: Any, value: Any, violation: str | None, 
 def test_parameters_without_a_type_are_an_object() -> None:
     assert not fits_parameters({"required": ["a"]}, {})
     assert fits_parameters({"required": ["a"]}, {"a": 1})
+
+
+ENUMS: list[Any] = [
+    ({"enum": ["1m", "1M"]}, "1M", "1m", "wrong_value", "a minute is no month"),
+    ({"enum": ["1m", "1M"]}, "1M", "1M", None, "the member itself"),
+    (
+        {"enum": ["Horror", "Drama"]},
+        "horror",
+        "Horror",
+        None,
+        "a gold value that is no member, written as one",
+    ),
+    ({"items": {"enum": ["a", "A"]}}, ["a"], ["A"], "wrong_value", "members of a list"),
+    ({"enum": [1, 2]}, 1, 1.0, None, "numbers are the same as JSON Schema has it"),
+]
+
+
+@pytest.mark.parametrize(("schema", "gold", "value", "fault", "why"), ENUMS, ids=[case[4] for case in ENUMS])
+def test_the_members_of_an_enum_are_different_values(
+    schema: Any, gold: Any, value: Any, fault: str | None, why: str
+) -> None:
+    parameters = {"type": "object", "properties": {"x": schema}}
+    fit = fit_of(Call("f", {"x": value}), GoldCall("f", {"x": [gold]}), parameters, DEFAULT_RULES)
+    assert fit.wrong.get("x") == fault, why

@@ -386,6 +386,8 @@ ORDERS: list[Any] = [
     ((A, B, C), (A, B, C), 1.0, "all in order"),
     ((A, B, C), (B, A, C), 0.5, "one of two neighbours is in order"),
     ((A, B, C), (C, B, A), 0.0, "none is"),
+    ((A, B), (B, A, B), 1.0, "the calls in order are there, behind a surplus one"),
+    ((A, B), (B, ("swim", {}), A, B), 1.0, "however far behind"),
     ((A, B, C), (C,), 0.0, "a call alone has no neighbour"),
     ((A, TIMER_CALL), (("fly", {}), ("swim", {})), 0.0, "tools that nobody expects are in no order"),
     ((A, TIMER_CALL), (A, ("swim", {}), TIMER_CALL), 1.0, "a call between them changes nothing"),
