@@ -20,6 +20,7 @@ from evaluation.toolcalls.formats.tagged import (
     parse_qwen3_coder,
     parse_toolcall_tag,
 )
+from evaluation.toolcalls.formats.thoughts import behind_thought
 from evaluation.toolcalls.formats.xlam import parse_xlam
 
 FORMATS: Mapping[str, Callable[[Any, Offered], Completion]] = MappingProxyType(
@@ -27,13 +28,13 @@ FORMATS: Mapping[str, Callable[[Any, Offered], Completion]] = MappingProxyType(
         "hermes": parse_hermes,
         "qwen3": parse_qwen3,
         "qwen3_coder": parse_qwen3_coder,
-        "llama3_json": parse_llama3_json,
-        "llama3_pythonic": parse_llama3_pythonic,
-        "mistral": parse_mistral,
-        "mistral_v11": parse_mistral_v11,
+        "llama3_json": behind_thought(parse_llama3_json),
+        "llama3_pythonic": behind_thought(parse_llama3_pythonic),
+        "mistral": behind_thought(parse_mistral),
+        "mistral_v11": behind_thought(parse_mistral_v11),
         "xlam": parse_xlam,
-        "toolcall_tag": parse_toolcall_tag,
-        "bare_json": parse_bare_json,
+        "toolcall_tag": behind_thought(parse_toolcall_tag),
+        "bare_json": behind_thought(parse_bare_json),
         "structured": parse_structured,
     }
 )
