@@ -6,11 +6,16 @@
     </parameter>
     </function>
 
-Source: the chat template of Qwen/Qwen3-Coder-30B-A3B-Instruct and vLLM's parser `qwen3_coder`.
+A closing tag may be forgotten: as in vLLM's parser, a value ends at ``</parameter>`` or before the next tag
+of the format, whichever comes first, and a function ends at ``</function>`` or before ``</tool_call>``.
+
+Source: the chat template of Qwen/Qwen3-Coder-30B-A3B-Instruct, and the parser `qwen3_coder` of vLLM and of
+SGLang.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from evaluation.toolcalls.completion import Call
@@ -20,6 +25,8 @@ from evaluation.toolcalls.formats.typed_texts import read_typed
 
 FUNCTION_OPENING, FUNCTION_CLOSING = "<function=", "</function>"
 PARAMETER_OPENING, PARAMETER_CLOSING = "<parameter=", "</parameter>"
+_CALL_CLOSING = "</tool_call>"
+_VALUE_END = re.compile(f"{PARAMETER_CLOSING}|(?={PARAMETER_OPENING}|{FUNCTION_CLOSING}|{_CALL_CLOSING})")
 # A name is short; without a bound, every opening sign of a hostile text would be read to the text's end.
 MAX_NAME = 256
 
@@ -27,8 +34,9 @@ MAX_NAME = 256
 def read_function(text: str, start: int, offered: Offered) -> tuple[Call, int]:
     """Read the call that begins at `start`; return it and the index behind ``</function>``.
 
-    One line break behind an opening tag and one before a closing one belong to the tags. The tool's schema
-    says how a value is read (`read_typed`). Raises Fault.
+    Where that is forgotten, the index is that of ``</tool_call>``. One line break behind an opening tag and
+    one before a closing one belong to the tags. The tool's schema says how a value is read (`read_typed`).
+    Raises Fault.
     """
     name, at = _read_opening(text, start, FUNCTION_OPENING)
     tool = offered.get(name)
@@ -36,14 +44,16 @@ def read_function(text: str, start: int, offered: Offered) -> tuple[Call, int]:
     at = skip_blanks(text, at)
     while text.startswith(PARAMETER_OPENING, at):
         key, at = _read_opening(text, at, PARAMETER_OPENING)
-        end = text.find(PARAMETER_CLOSING, at)
-        if end < 0:
+        end = _VALUE_END.search(text, at)
+        if end is None:
             raise Fault(f"the parameter {key[:80]!r} is not closed", at)
         if key in arguments:
             raise Fault(f"the parameter {key[:80]!r} stands twice", at)
         schema = tool.properties.get(key) if tool else None
-        arguments[key] = read_typed(_without_line_breaks(text, at, end), schema)
-        at = skip_blanks(text, end + len(PARAMETER_CLOSING))
+        arguments[key] = read_typed(_without_line_breaks(text, at, end.start()), schema)
+        at = skip_blanks(text, end.end())
+    if text.startswith(_CALL_CLOSING, at):
+        return Call(name, arguments), at
     if not text.startswith(FUNCTION_CLOSING, at):
         raise Fault(f"expected {PARAMETER_OPENING} or {FUNCTION_CLOSING}", at)
     return Call(name, arguments), at + len(FUNCTION_CLOSING)

@@ -69,6 +69,34 @@ READ = [
     ("qwen3_coder", "<tool_call><function=g></function></tool_call>", [G], "", "no parameters"),
     (
         "qwen3_coder",
+        "<tool_call>\n<function=f>\n<parameter=x>\n1\n</function>\n</tool_call>",
+        [F],
+        "",
+        "a value ends before the function's end, where its own is forgotten",
+    ),
+    (
+        "qwen3_coder",
+        "<tool_call><function=f><parameter=x>\n1\n<parameter=y>\n2\n</parameter></function></tool_call>",
+        [("f", {"x": 1, "y": 2})],
+        "",
+        "a value ends before the next parameter",
+    ),
+    (
+        "qwen3_coder",
+        f"<tool_call>\n<function=f>\n<parameter=x>\n1\n</parameter>\n</tool_call>\n<tool_call>{XML}</tool_call>",
+        [F, F],
+        "",
+        "a function ends before the call's end",
+    ),
+    (
+        "qwen3_coder",
+        f"<tool_call><function=f><parameter=x>\n1\n</tool_call><tool_call>{XML}</tool_call>",
+        [F, F],
+        "",
+        "a value does not reach into the next call",
+    ),
+    (
+        "qwen3_coder",
         "<tool_call><function=f><parameter=x>\n\na\n\n</parameter></function></tool_call>",
         [("f", {"x": "\na\n"})],
         "",
@@ -158,8 +186,8 @@ REFUSED = [
     ("qwen3", "<think>\nHm.\n</think>\n<tool_call>¦f(x=1)</tool_call>", "Python in the tag"),
     ("qwen3", "<think>Hm. <tool_call>¦", "the thought never ended"),
     ("qwen3_coder", f"<tool_call>¦{CALL}</tool_call>", "JSON where XML is due"),
-    ("qwen3_coder", "<tool_call><function=f><parameter=x>¦1</function></tool_call>", "an open parameter"),
-    ("qwen3_coder", "<tool_call><function=f><parameter=x>1</parameter>¦</tool_call>", "an open function"),
+    ("qwen3_coder", "<tool_call><function=f><parameter=x>¦1", "a value that is cut off"),
+    ("qwen3_coder", "<tool_call><function=f><parameter=x>1</parameter>¦", "a function that is cut off"),
     ("qwen3_coder", "<tool_call><function=¦></function></tool_call>", "no name"),
     ("qwen3_coder", f"<tool_call>{XML}¦", "no closing tag"),
     ("llama3_json", '{"name": "f", "parameters": ¦[}', "begins as a call and is no JSON"),
@@ -330,7 +358,9 @@ def test_qwen3_coder_reads_back_what_its_template_writes(arguments: dict[str, An
         else str(value)
         for key, value in arguments.items()
     }
-    if any("</parameter>" in text for text in printed.values()):
+    if any(
+        tag in text for text in printed.values() for tag in ("</parameter>", "<parameter=", "</function>")
+    ):
         return
     body = "".join(f"<parameter={key}>\n{text}\n</parameter>\n" for key, text in printed.items())
     text = f"<tool_call>\n<function=f>\n{body}</function>\n</tool_call>"
