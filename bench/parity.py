@@ -210,8 +210,12 @@ def _disagreement_line(one: Disagreement) -> str:
     return f"| `{one.answer.row.id}` | {calls} | {verdicts[0]} | {verdicts[1]} | {explain(one)} |"
 
 
+# A required argument with an empty list of answers; an empty list as its one answer was probably meant.
+NOTHING_ACCEPTED = "take none: the row accepts no value of a required argument"
+
+
 def _hopeless_line(one: Hopeless) -> str:
-    return f"| `{one.row.id}` | {one.error} | {'take one' if one.is_fair else 'take none'} |"
+    return f"| `{one.row.id}` | {one.error} | {'take one' if one.is_fair else NOTHING_ACCEPTED} |"
 
 
 def _short(arguments: Mapping[str, Any]) -> str:
