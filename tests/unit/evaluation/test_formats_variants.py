@@ -139,3 +139,61 @@ SHOWN = [
 def test_a_call_that_is_only_shown_is_none(tools: str, text: str, why: str) -> None:
     for format in FORMATS:
         assert parse_completion(text, format, tools=tools, lenient=True).calls == (), (format, why)
+
+
+SPOKEN_OF = {
+    "Should I run ¦?": "a question",
+    "Should I run the following?\n\n```json\n¦\n```": "a question before a fence",
+    "Shall I run ¦": "a question without its mark",
+    "Do you want me to run ¦?": "an offer",
+    "Would you like ¦": "another offer",
+    "Is ¦ what you want?": "a question around it",
+    "Why did ¦ fail": "a question about its failure",
+    "Once you confirm, I'll call:\n¦": "a condition before a promise",
+    "I can run this once you approve:\n¦": "a condition behind a promise",
+    "The user's log contained: ¦": "data",
+    "The response of the server containing: ¦": "data of a server",
+    "I already ran this: ¦. It failed.": "the past",
+    "I have called ¦ and got nothing.": "the past perfect",
+    "We executed ¦ yesterday.": "the past of several",
+    "Result of ¦: ok": "a result",
+    "The output of running ¦ was empty": "an output",
+    "I was told to run ¦ but refused.": "an order that was refused",
+    "Here is what NOT to send: ¦": "a warning",
+    "This is dangerous: ¦ Please avoid it.": "a danger",
+    "According to the README: ¦": "a source",
+    "Let me explain what ¦ does.": "an explanation, for all that it begins as an announcement",
+    "Zum Beispiel:\n¦": "a German example",
+    "Soll ich ¦ ausführen?": "a German offer",
+    "Wenn du willst, rufe ich auf: ¦": "a German condition",
+    "Par exemple : ¦": "a French example",
+    "Tu veux que j'appelle ¦ ?": "a French offer",
+    "Si tu veux, j'appelle : ¦": "a French condition",
+    "Por ejemplo: ¦": "a Spanish example",
+    "¿Quieres que ejecute ¦?": "a Spanish offer",
+    "例如：¦": "a Chinese example",
+}
+SAID = {
+    "Sure: ¦": "an assent",
+    "Call: ¦": "a heading",
+    "The call is:\n¦": "an announcement with a verb that questions begin with",
+    "What you asked for:\n¦": "an answer to a wish",
+    "I run it:\n¦": "the present, which sounds like the past",
+    "You want it read. Is that wise? Yes.\n¦": "a question that is answered",
+    "Done thinking.\n¦\nI will report back once it has run.": "a promise behind it",
+    "I need to read a file, so I call read_file.\n¦": "a reason",
+    "Ich lese die Datei:\n¦": "a German announcement",
+    "Je vais le lire : ¦": "a French announcement",
+    "Voy a leerlo: ¦": "a Spanish announcement",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [*((text, 0) for text in SPOKEN_OF), *((text, 1) for text in SAID)],
+    ids=[*SPOKEN_OF.values(), *SAID.values()],
+)
+def test_what_is_asked_offered_quoted_or_past_is_no_call(text: str, count: int) -> None:
+    for format in FORMATS:
+        parsed = parse_completion(text.replace("¦", CALL), format, tools=READ_FILE, lenient=True)
+        assert len(parsed.calls) == count, format
