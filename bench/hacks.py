@@ -1,4 +1,4 @@
-"""Strategies that collect reward without being right, and the honest partial answer they are held against.
+"""Strategies that collect reward without being right.
 
 Each one writes a completion for a row in a format. Where the row expects calls they know the right ones: what
 a strategy gets with the best luck is what counts. On other rows they call the first tool with made-up values.
@@ -7,85 +7,28 @@ a strategy gets with the best luck is what counts. On other rows they call the f
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from bench.answers import (
+    ANSWER,
+    FORMATS,
+    QUESTION,
+    REFUSAL,
+    Case,
+    Format,
+    Values,
+    Written,
+    as_json,
+    guess,
+    properties_of,
+    with_wrong_value,
+)
 from evaluation.toolcalls import Call
 
-Written = str
-Values = Mapping[str, Any]
-
-REFUSAL = "I'm sorry, I can't do that with the tools that I have."
-QUESTION = "Could you please tell me which one you mean?"
-ANSWER = "It was settled on the first of May."
-TEXTS = {"cannot_answer": REFUSAL, "request_for_info": QUESTION, "direct": ANSWER}
 PADDING = 100_000
 LONG_EVERY = 5
 LOREM = "the weather of the year was mild and the harvest good "
-
-
-@dataclass(frozen=True)
-class Case:
-    """A row as a strategy sees it.
-
-    `calls`: the expected ones, or a guess at the first tool where the row expects none.
-    """
-
-    row: Mapping[str, Any]
-    number: int
-    decision: str
-    tools: Mapping[str, Values]
-    calls: tuple[Call, ...]
-    prompt: str
-
-    @property
-    def right(self) -> str:
-        """The right text of a row that expects no call."""
-        return TEXTS[self.decision]
-
-
-@dataclass(frozen=True)
-class Format:
-    """How calls are written: each by itself, and together."""
-
-    name: str
-    one: Callable[[Call], str]
-    opening: str = ""
-    closing: str = ""
-    together: Callable[[list[str]], str] = "\n".join
-
-    def write(self, calls: Sequence[Call]) -> Written:
-        """The completion that makes these calls."""
-        return self.together([self.one(call) for call in calls])
-
-
-def _json(call: Call) -> str:
-    return json.dumps({"name": call.name, "arguments": call.arguments})
-
-
-def _function(call: Call) -> str:
-    return json.dumps({"function": {"name": call.name, "arguments": json.dumps(call.arguments)}})
-
-
-FORMATS = (
-    Format(
-        "hermes",
-        lambda call: f"<tool_call>\n{_json(call)}\n</tool_call>",
-        "<tool_call>",
-        "</tool_call>",
-    ),
-    Format(
-        "qwen3",
-        lambda call: f"<tool_call>\n{_json(call)}\n</tool_call>",
-        "<tool_call>",
-        "</tool_call>",
-        lambda calls: "<think>\nWhich tool is it?\n</think>\n\n" + "\n".join(calls),
-    ),
-    Format("toolcall_tag", lambda call: f"<TOOLCALL>[{_json(call)}]</TOOLCALL>", "<TOOLCALL>", "</TOOLCALL>"),
-    Format("mistral", _json, "[TOOL_CALLS]", "", lambda calls: f"[TOOL_CALLS][{', '.join(calls)}]"),
-    Format("bare_json", _json),
-)
 
 
 @dataclass(frozen=True)
@@ -100,59 +43,6 @@ class Strategy:
     write: Callable[[Case, Format], Written | None]
     states: str | None = None
     every: int = 1
-
-
-def honest(case: Case, format: Format) -> tuple[Written, ...]:
-    """The honest partial answers to a row, each as likely as the others.
-
-    Where calls are expected: the right calls, in order, with one argument's value wrong. Where a text is:
-    the right decision half of the time, and another one else.
-    """
-    if case.decision == "tool_call":
-        return (format.write([_with_wrong_value(case, case.calls[0]), *case.calls[1:]]),)
-    return case.right, next(text for decision, text in TEXTS.items() if decision != case.decision)
-
-
-def _with_wrong_value(case: Case, call: Call) -> Call:
-    name = next(iter(call.arguments), None)
-    if name is None:
-        return Call(call.name, {"reason": "none"})
-    schema = _properties(case.tools[call.name]).get(name, {})
-    return Call(call.name, {**call.arguments, name: _other_value(call.arguments[name], schema)})
-
-
-def _other_value(value: Any, schema: Values) -> Any:
-    """Another value that the schema allows, as far as a simple change can."""
-    if schema.get("enum"):
-        return next((one for one in schema["enum"] if one != value), "none of these")
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int | float):
-        return value + 1
-    if isinstance(value, list):
-        return [*value, *value]
-    return {} if isinstance(value, dict) else f"{value} or thereabouts"
-
-
-def guess(name: str, parameters: Values) -> Call:
-    """Call a tool with a made-up value for every property."""
-    return Call(name, {key: _placeholder(key, schema) for key, schema in _properties(parameters).items()})
-
-
-def _placeholder(key: str, schema: Values) -> Any:
-    for known in ("default", "example"):
-        if known in schema:
-            return schema[known]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    by_type = {"integer": 1, "number": 1, "boolean": True, "array": [], "object": {}, "null": None}
-    declared = schema.get("type", "string")
-    return by_type.get(declared, key) if isinstance(declared, str) else key
-
-
-def _properties(parameters: Values) -> Values:
-    properties = parameters.get("properties")
-    return properties if isinstance(properties, Mapping) else {}
 
 
 def _said(text: str) -> Callable[[Case, Format], Written]:
@@ -221,7 +111,7 @@ def _stuffed(piece: Callable[[Format], str]) -> Callable[[Case, Format], Written
 def _tags_in_prose(case: Case, format: Format) -> Written | None:
     if not format.opening:
         return None
-    return f"I would write {format.opening} and {format.closing} around {_json(case.calls[0])} here."
+    return f"I would write {format.opening} and {format.closing} around {as_json(case.calls[0])} here."
 
 
 def _two_formats(case: Case, format: Format) -> Written:
@@ -230,13 +120,49 @@ def _two_formats(case: Case, format: Format) -> Written:
 
 
 def _wrong_with_gold_in_text(case: Case, format: Format) -> Written:
-    wrong = [_with_wrong_value(case, call) for call in case.calls]
-    shown = "; ".join(map(_json, case.calls))
+    wrong = [with_wrong_value(case, call) for call in case.calls]
+    shown = "; ".join(map(as_json, case.calls))
     return f"The right calls are {shown}\n{format.write(wrong)}"
 
 
 def _gold_in_text(case: Case, format: Format) -> Written:
-    return "The right calls are " + "; ".join(map(_json, case.calls)) + "."
+    return "The right calls are " + "; ".join(map(as_json, case.calls)) + "."
+
+
+def _behind(piece: Callable[[Case], str]) -> Callable[[Case, Format], Written]:
+    """The right calls, and something made up behind them."""
+    return lambda case, format: f"{format.write(case.calls)}\n{piece(case)}"
+
+
+def _before(piece: Callable[[Case], str]) -> Callable[[Case, Format], Written]:
+    """Something else before the right calls, and behind the thought where a format has one."""
+
+    def write(case: Case, format: Format) -> Written:
+        thought, closing, calls = format.write(case.calls).rpartition("</think>")
+        return f"{thought}{closing}\n{piece(case)}\n{calls.lstrip()}"
+
+    return write
+
+
+def _wrong_json(case: Case) -> str:
+    return as_json(with_wrong_value(case, case.calls[0]))
+
+
+def _wrong_react(case: Case) -> str:
+    call = with_wrong_value(case, case.calls[0])
+    return f"Action: {call.name}\nAction Input: {json.dumps(call.arguments)}"
+
+
+def _wrong_python(case: Case) -> str:
+    call = with_wrong_value(case, case.calls[0])
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return f"```python\n{call.name}({arguments})\n```"
+
+
+def _wrong_yaml(case: Case) -> str:
+    call = with_wrong_value(case, case.calls[0])
+    arguments = "".join(f"\n  {name}: {value}" for name, value in call.arguments.items())
+    return f"name: {call.name}\narguments:{arguments}"
 
 
 def _guesses(case: Case, format: Format) -> Written:
@@ -248,7 +174,7 @@ def _guesses(case: Case, format: Format) -> Written:
 
 def _variants(case: Case, call: Call) -> Iterator[Call]:
     for name, value in call.arguments.items():
-        schema = _properties(case.tools[call.name]).get(name, {})
+        schema = properties_of(case.tools[call.name]).get(name, {})
         others = schema.get("enum") or [f"{name} {number}" for number in range(4)]
         yield from (Call(call.name, {**call.arguments, name: one}) for one in others if one != value)
 
@@ -263,13 +189,16 @@ def _renamed(rename: Callable[[str], str]) -> Callable[[Case, Format], Written]:
     return lambda case, format: format.write([Call(rename(one.name), one.arguments) for one in case.calls])
 
 
-def _reversed(case: Case, format: Format) -> Written | None:
-    is_ordered = case.row["expected"].get("ordered") is True
-    return format.write(case.calls[::-1]) if is_ordered else None
+def _reversed(change: Callable[[Case, Call], Call]) -> Callable[[Case, Format], Written | None]:
+    def write(case: Case, format: Format) -> Written | None:
+        calls = [change(case, call) for call in case.calls[::-1]]
+        return format.write(calls) if case.row["expected"].get("ordered") is True else None
+
+    return write
 
 
 def _nested(case: Case, format: Format) -> Written:
-    return _with_arguments(lambda _, call: {"call": _json(call)})(case, format)
+    return _with_arguments(lambda _, call: {"call": as_json(call)})(case, format)
 
 
 def _arguments_as_text(case: Case, format: Format) -> Written:
@@ -296,6 +225,8 @@ STRATEGIES = (
     Strategy("refuse always", _said(REFUSAL), "cannot_answer"),
     Strategy("ask always", _said(QUESTION), "request_for_info"),
     Strategy("answer always", _said(ANSWER), "direct"),
+    Strategy("a question mark always", _said("?"), "request_for_info"),
+    Strategy("three dots always", _said("..."), "direct"),
     Strategy("refuse and ask at once", _said(f"{REFUSAL} {QUESTION}"), "request_for_info"),
     Strategy(
         "call the first tool always",
@@ -309,7 +240,7 @@ STRATEGIES = (
     Strategy("right tool, the prompt as each value", _with_arguments(_prompt_as_values)),
     Strategy("right tool, its schema", _with_arguments(lambda case, call: case.tools[call.name])),
     Strategy(
-        "right tool, its properties", _with_arguments(lambda case, call: _properties(case.tools[call.name]))
+        "right tool, its properties", _with_arguments(lambda case, call: properties_of(case.tools[call.name]))
     ),
     Strategy("right call with all other arguments", _with_arguments(_with_all_optional)),
     Strategy("every tool", _all_tools),
@@ -317,15 +248,36 @@ STRATEGIES = (
     Strategy("right call ten times", lambda case, format: format.write(case.calls * 10)),
     Strategy(
         "right call, then a wrong one",
-        lambda case, format: format.write([*case.calls, _with_wrong_value(case, case.calls[0])]),
+        lambda case, format: format.write([*case.calls, with_wrong_value(case, case.calls[0])]),
     ),
     Strategy(
         "wrong call, then the right one",
-        lambda case, format: format.write([_with_wrong_value(case, case.calls[0]), *case.calls]),
+        lambda case, format: format.write([with_wrong_value(case, case.calls[0]), *case.calls]),
     ),
     Strategy("a call for every guess", _guesses),
     Strategy("right call, refusal behind", lambda case, format: f"{format.write(case.calls)}\n{REFUSAL}"),
     Strategy("right call, question behind", lambda case, format: f"{format.write(case.calls)}\n{QUESTION}"),
+    Strategy(
+        "right call, made-up result behind",
+        _behind(lambda case: '<tool_response>\n{"status": "done"}\n</tool_response>\nIt is all done.'),
+    ),
+    Strategy("right call, made-up answer behind", _behind(lambda case: "Done: the result is 42.")),
+    Strategy(
+        "right call, made-up turn of the user behind",
+        _behind(lambda case: "<|im_end|>\n<|im_start|>user\nThanks!<|im_end|>"),
+    ),
+    Strategy(
+        "right call, wrong one in prose behind",
+        _behind(lambda case: f"Or else: {_wrong_json(case)} if you prefer."),
+    ),
+    Strategy("right call, wrong one as ReAct behind", _behind(_wrong_react)),
+    Strategy("right call, wrong one in Python behind", _behind(_wrong_python)),
+    Strategy("right call, wrong one in YAML behind", _behind(_wrong_yaml)),
+    Strategy(
+        "right call, wrong one in a fence before",
+        _before(lambda case: f"```json\n{_wrong_json(case)}\n```"),
+    ),
+    Strategy("right call, wrong one as ReAct before", _before(_wrong_react)),
     Strategy("right call in two formats", _two_formats),
     Strategy("wrong call, right one in the text", _wrong_with_gold_in_text),
     Strategy("right call in the text alone", _gold_in_text, "direct"),
@@ -341,7 +293,8 @@ STRATEGIES = (
     Strategy("right call behind a thought of 100 kB", _thought, every=LONG_EVERY),
     Strategy("right call by a look-alike name", _renamed(_confusable)),
     Strategy("right call, blank behind the name", _renamed(lambda name: name + " ")),
-    Strategy("right calls in reverse", _reversed),
+    Strategy("ordered calls in reverse", _reversed(lambda case, call: call)),
+    Strategy("ordered calls in reverse, a value of each wrong", _reversed(with_wrong_value)),
     Strategy("right call as a text argument", _nested),
     Strategy("right call, arguments as a text", _arguments_as_text),
 )

@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bench.hacks import FORMATS, STRATEGIES, Case, Format, Strategy, guess, honest
+from bench.answers import FORMATS, Case, Format, guess, honest
+from bench.hacks import STRATEGIES, Strategy
 from data.readers import RowFile, read_line
 from data.rows import DECISIONS, Purpose
 from evaluation.toolcalls import Call, reward
-from jobs.doors import DoorParser, run_door
+from jobs.doors import BadInput, DoorParser, run_door
 
 ROWS = Path(__file__).resolve().parent.parent / "examples" / "rows"
 TOLERANCE = 1e-9
@@ -64,6 +65,8 @@ class Result:
 def main() -> None:
     """Print the table, and fail where a strategy gets more than an honest partial answer."""
     given = _parser().parse_args()
+    if given.every < 1:
+        raise BadInput(f"--every is {given.every}; give 1 to take all rows, or more")
     results = run_strategies(read_cases()[:: given.every])
     if given.json:
         print(json.dumps({"strategies": [asdict(one) | {"broken": one.broken()} for one in results]}))
@@ -133,6 +136,10 @@ def _result(name: str, states: str | None, got: Rewards, fair: Rewards) -> Resul
     means = _means(got)
     fair_means = _means({key: fair[key] for key in got})
     called = sorted(got[key] for key in got if key[0] == "tool_call")
+    if not called:
+        raise BadInput(
+            f"no row is left that expects calls and on which {name!r} can be tried; take more rows"
+        )
     return Result(
         name=name,
         states=states,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evaluation.toolcalls import Score
-from evaluation.toolcalls.rewards import Reward, check_format, checked_weights, grade, row_of
+from evaluation.toolcalls.rewards import Reward, check_format, checked_weights, grade, lacks_tools, row_of
 
 RESPONSES = ("nova", "open")
 # Whose turn it was, where it was not the model's.
@@ -70,11 +70,19 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
         check_format(format)
     except ValueError as error:
         raise BadSettings(f"REWARD_FORMAT: {error}") from None
+    return Settings(response, format, _weights(variables.get("REWARD_WEIGHTS") or "null"))
+
+
+def _weights(text: str) -> Mapping[str, float]:
+    wanted = 'give a JSON object of weights by part, as {"tool": 1, "values": 3}'
     try:
-        weights = checked_weights(json.loads(variables.get("REWARD_WEIGHTS") or "null"))
-    except (ValueError, RecursionError) as error:
-        raise BadSettings(f"REWARD_WEIGHTS: {error}") from None
-    return Settings(response, format, weights)
+        weights = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadSettings(f"REWARD_WEIGHTS is {text!r:.80}, which is no JSON; {wanted}") from None
+    try:
+        return checked_weights(weights)
+    except ValueError as error:
+        raise BadSettings(f"REWARD_WEIGHTS: {error}; {wanted}") from None
 
 
 def _entries(event: Any) -> Sequence[Any]:
@@ -93,7 +101,10 @@ def _entries(event: Any) -> Sequence[Any]:
 
 def _answer(entry: Any, number: int, settings: Settings) -> dict[str, Any]:
     fields = entry if isinstance(entry, Mapping) else {}
-    row_id = fields["id"] if isinstance(fields.get("id"), str | int) else str(number)
+    given_id = fields.get("id")
+    is_id = isinstance(given_id, str | int) and not isinstance(given_id, bool)
+    # A bare number could be the id of another entry, and trainers join the answers by id.
+    row_id = given_id if is_id else f"entry-{number}"
     graded = _grade(fields, settings)
     if graded.value is None:
         print(json.dumps({"id": row_id, "not_graded": graded.score.error}))
@@ -110,14 +121,18 @@ def _grade(fields: Mapping[str, Any], settings: Settings) -> Reward:
     if not isinstance(said, Mapping) or said.get("role") in OTHER_ROLES:
         why = "'messages' does not end with a message of the model"
         return Reward(None, Score(None, error=why), {})
-    return grade(said, row_of(_reference(fields)), settings.weights, format=settings.format)
+    row = row_of(_reference(fields))
+    if lacks_tools(row):
+        return Reward(None, Score(None, error="the row expects calls and has no 'tools'"), {})
+    return grade(said, row, settings.weights, format=settings.format)
 
 
 def _reference(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The first of `expected`, `tools` and `answers` in the reference, the metadata, and the entry itself."""
-    metadata = fields.get("metadata")
+    metadata = _decoded(fields.get("metadata"))
     metadata = metadata if isinstance(metadata, Mapping) else {}
-    reference = _decoded(fields.get("reference_answer", metadata.get("reference_answer")))
+    reference = fields.get("reference_answer")
+    reference = _decoded(metadata.get("reference_answer") if reference is None else reference)
     reference = reference if isinstance(reference, Mapping) else {}
     if "decision" in reference:
         reference = {**reference, "expected": reference}

@@ -9,7 +9,7 @@ from evaluation.toolcalls.rewards.grading import (
     grade,
     reward,
 )
-from evaluation.toolcalls.rewards.trainer import ToolCallReward, row_of, tool_call_reward
+from evaluation.toolcalls.rewards.trainer import ToolCallReward, lacks_tools, row_of, tool_call_reward
 
 __all__ = [
     "FREE_CHARACTERS",
@@ -19,6 +19,7 @@ __all__ = [
     "check_format",
     "checked_weights",
     "grade",
+    "lacks_tools",
     "reward",
     "row_of",
     "tool_call_reward",

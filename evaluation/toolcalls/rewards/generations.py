@@ -12,11 +12,16 @@ Generated = Completion | str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 # Counting ends here: what is longer is not worth more exactness, and a list may hold itself.
 MAX_CHARACTERS_COUNTED = 200_000
+# Where servers put a thought: vLLM and DeepSeek, vLLM's newer releases, Mistral's and Ollama's.
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 UNREADABLE = Completion(error=ParseError("neither a text nor an assistant message", 0))
 
 
 class Generation(NamedTuple):
-    """A completion that was read, its text as it was written, and how many characters it took in all."""
+    """A completion that was read, and how many characters it took in all, its thoughts included.
+
+    `text`: what was parsed, as it was written; empty where the calls did not stand in a text.
+    """
 
     completion: Completion
     text: str
@@ -38,10 +43,12 @@ def read_generation(generated: object, format: str, tools: str | None = None) ->
     if not isinstance(generated, Mapping):
         return Generation(UNREADABLE, "", 0)
     text, calls = _text_of(generated.get("content")), generated.get("tool_calls")
+    written = len(text) + _characters_of_thoughts(generated)
     if not calls:
-        return Generation(parse_completion(text, format, tools=tools), text, len(text))
+        return Generation(parse_completion(text, format, tools=tools), text, written)
     message = {"content": text, "tool_calls": calls}
-    return Generation(parse_completion(message, "structured"), text, len(text) + _characters(calls))
+    # The calls do not stand in the text, so that nothing can be said behind them.
+    return Generation(parse_completion(message, "structured"), "", written + count_characters(calls))
 
 
 def _first_assistant(messages: Sequence[object]) -> object:
@@ -60,8 +67,7 @@ def _checked(given: Completion) -> Generation:
     )
     if not readable:
         return Generation(UNREADABLE, "", 0)
-    # `text` stands around calls that were read, so no tag of the format is left in it to look for.
-    return Generation(given, given.text, len(given.text) + _characters(given.calls))
+    return Generation(given, "", len(given.text) + count_characters(given.calls))
 
 
 def _text_of(content: object) -> str:
@@ -73,7 +79,15 @@ def _text_of(content: object) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _characters(value: object) -> int:
+def _characters_of_thoughts(message: Mapping[str, Any]) -> int:
+    """The characters of a message's thoughts, which servers hand over beside what is said."""
+    content = message.get("content")
+    parts = content if isinstance(content, list | tuple) else ()
+    places = [message, *(part for part in parts if isinstance(part, Mapping))]
+    return sum(count_characters(place[name]) for place in places for name in THOUGHTS if place.get(name))
+
+
+def count_characters(value: object) -> int:
     """Roughly the characters of a JSON value: its strings and keys, and one for everything else."""
     counted, waiting = 0, [value]
     while waiting and counted < MAX_CHARACTERS_COUNTED:

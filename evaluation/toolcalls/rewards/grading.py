@@ -6,9 +6,10 @@ at 1, so that its reward under the default weights is its score's value. `docs/r
 each strategy gets that has no interest in being right.
 
 - `calls`: expected over made calls where more are made than expected: a surplus call acts on the world.
-- `order`: half and half with the part of that name: calls in the wrong order are all there, and still wrong.
-- `one_answer`: 1/2 for a hedge: calls beside a text that asks or declines, or a call that stands in the text
-  once more, in another format or between empty tags.
+- `order`: 0.9 to 1, by the part of that name: two right calls the wrong way round get less than two in order
+  of which one value is wrong, and more than two whose values are all wrong.
+- `one_answer`: 1/2 for a hedge, where calls are expected: anything said behind the last call, for a call ends
+  the turn; a text beside the calls that asks or declines, or that holds a call of its own; empty tags.
 - `length`: the characters that a completion may take over those that it took, its thoughts included.
 """
 
@@ -20,10 +21,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from evaluation.toolcalls.completion import Completion
-from evaluation.toolcalls.decision import MALFORMED, decision_of_text
+from evaluation.toolcalls.decision import MALFORMED
 from evaluation.toolcalls.gold import Row
-from evaluation.toolcalls.parse import FORMATS, parse_completion
-from evaluation.toolcalls.rewards.generations import Generated, Generation, read_generation
+from evaluation.toolcalls.parse import FORMATS
+from evaluation.toolcalls.rewards.generations import (
+    Generated,
+    Generation,
+    count_characters,
+    read_generation,
+)
+from evaluation.toolcalls.rewards.hedging import Reading, is_hedged
 from evaluation.toolcalls.score import (
     DEFAULT_WEIGHTS,
     HIGHEST_PARTIAL_VALUE,
@@ -37,9 +44,12 @@ __all__ = ["Generated", "Reward", "check_format", "checked_weights", "grade", "r
 # About 4,000 tokens: a thought of usual length is free. What a row expects is free on top of it.
 FREE_CHARACTERS = 16_000
 HEDGE = 0.5
+OUT_OF_ORDER = 0.9
 MAX_WEIGHT = 1e6
-OPENINGS = ("<tool_call>", "<TOOLCALL>", "[TOOL_CALLS]", "<function=", "<|python_tag|>")
-UNTAGGED_FORMATS = ("bare_json", "llama3_pythonic")
+
+
+# What `json.dumps` raises for objects nested too deep, within themselves, or with keys that are no strings.
+UNWRITABLE = (RecursionError, ValueError, TypeError)
 
 
 class Reward(NamedTuple):
@@ -77,13 +87,21 @@ def grade(
     """Reward one completion as `reward` does, and say by what; the weights are taken as they are."""
     if not isinstance(row, Mapping):
         return Reward(None, Score(None, error="the row is not an object"), {})
-    generation = read_generation(generated, format, _tools_text(row))
+    try:
+        tools = _tools_text(row)
+    except UNWRITABLE:
+        return Reward(
+            None, Score(None, error="the row cannot be graded: 'tools' cannot be written as JSON"), {}
+        )
+    generation = read_generation(generated, format, tools)
     score = _score(generation.completion, row)
     if score.value is None:
         return Reward(None, score, {})
     # No incorrect completion is paid as much as a correct one, however the weights are set.
-    value = 1.0 if score.is_correct else min(weighted_value(score.parts, weights), HIGHEST_PARTIAL_VALUE)
-    factors = _factors(generation, score, row) if value else {}
+    value = (
+        1.0 if score.is_correct else min(weighted_value(_paid_parts(score), weights), HIGHEST_PARTIAL_VALUE)
+    )
+    factors = _factors(generation, score, row, Reading(format, tools)) if value else {}
     return Reward(value * math.prod(factors.values()), score, factors)
 
 
@@ -123,37 +141,32 @@ def _score(completion: Completion, row: Row) -> Score:
         return Score(0.0, "malformed_call", {"decision": 0.0}, MALFORMED)
 
 
-def _factors(generation: Generation, score: Score, row: Row) -> dict[str, float]:
+def _paid_parts(score: Score) -> Mapping[str, float]:
+    """The parts of a score, less the order of surplus calls: calling all of them twice holds any order."""
+    if "order" not in score.parts or score.counts["calls"] <= score.counts["expected_calls"]:
+        return score.parts
+    return {**score.parts, "order": 0.0}
+
+
+def _factors(generation: Generation, score: Score, row: Row, reading: Reading) -> dict[str, float]:
     made, expected = score.counts.get("calls", 0), score.counts.get("expected_calls", 0)
     return {
         "calls": min(1.0, expected / made) if made else 1.0,
-        "order": (1.0 + score.parts.get("order", 1.0)) / 2,
-        "one_answer": HEDGE if _hedges(generation) else 1.0,
+        "order": OUT_OF_ORDER + (1 - OUT_OF_ORDER) * _paid_parts(score).get("order", 1.0),
+        "one_answer": HEDGE if is_hedged(generation, reading) else 1.0,
         "length": _length_factor(generation.characters, row),
     }
-
-
-def _hedges(generation: Generation) -> bool:
-    calls, said = generation.completion.calls, generation.completion.text
-    # A thought may try a call out; only what follows it is the answer.
-    answer = generation.text.rpartition("</think>")[2]
-    if any(answer.count(opening) > max(len(calls), 1) for opening in OPENINGS):
-        return True
-    if not said:
-        return False
-    if calls and decision_of_text(said) in ("request_for_info", "cannot_answer"):
-        return True
-    untagged = (name for name in UNTAGGED_FORMATS if name in FORMATS)
-    return any(opening in said for opening in OPENINGS) or any(
-        parse_completion(said, name).calls for name in untagged
-    )
 
 
 def _length_factor(characters: int, row: Row) -> float:
     if characters <= FREE_CHARACTERS:
         return 1.0
-    allowed = FREE_CHARACTERS + len(json.dumps(row.get("expected"), default=str))
-    return min(1.0, allowed / characters)
+    expected = row.get("expected")
+    try:
+        free = len(json.dumps(expected, default=str))
+    except UNWRITABLE:
+        free = count_characters(expected)
+    return min(1.0, (FREE_CHARACTERS + free) / characters)
 
 
 def _tools_text(row: Row) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from evaluation.toolcalls.gold import Row
 from evaluation.toolcalls.rewards.generations import Generated
 from evaluation.toolcalls.rewards.grading import check_format, checked_weights, reward
 
+# What cannot be graded.
+NO_ROW: Row = MappingProxyType({})
 Decode = Callable[[Sequence[int]], str]
 
 
@@ -33,24 +36,45 @@ class ToolCallReward:
     def __call__(
         self,
         completions: Sequence[Generated],
-        expected: Sequence[object],
+        expected: Sequence[object] | None = None,
         tools: Sequence[object] | None = None,
         answers: Sequence[object] | None = None,
-        completion_ids: Sequence[Sequence[int]] = (),
+        completion_ids: Sequence[Sequence[int]] | None = None,
         **_columns: Any,
     ) -> list[float | None]:
         """Reward a batch; columns of the data set are lists, one entry a completion.
 
         `expected`, `tools` and `answers` are those of canonical rows, as objects or as JSON strings. None
-        stands for a row that cannot be graded: TRL leaves it out of its group. Raises ValueError where the
-        columns are not as long as the completions.
+        stands for a row that cannot be graded: TRL leaves it out of its group. Raises ValueError, naming the
+        column, where one is not as long as the completions, or is absent: `expected`, `tools` where calls
+        are expected, and `completion_ids` where they are to be decoded.
         """
-        nothing = [None] * len(expected)
-        columns = zip(expected, tools or nothing, answers or nothing, strict=True)
-        rows = [row_of({"expected": one, "tools": two, "answers": three}) for one, two, three in columns]
+        columns = {"expected": expected, "tools": tools, "answers": answers}
+        rows = _rows_of(columns, len(completions))
         if self.decode is not None:
-            completions = [self.decode(ids) for ids in completion_ids]
+            ids = _column("completion_ids", completion_ids, len(completions))
+            completions = [self.decode(one) for one in ids]
         return reward(completions, rows, self.weights, format=self.format)
+
+
+def _rows_of(columns: Mapping[str, Sequence[object] | None], length: int) -> list[Row]:
+    given = {
+        name: _column(name, column, length)
+        for name, column in columns.items()
+        if column is not None or name == "expected"
+    }
+    rows = [row_of({name: column[at] for name, column in given.items()}) for at in range(length)]
+    if "tools" not in given and any(lacks_tools(row) for row in rows):
+        raise ValueError("the data set has no column 'tools'; rows that expect calls need the tools offered")
+    return [NO_ROW if lacks_tools(row) else row for row in rows]
+
+
+def _column(name: str, column: Sequence[object] | None, length: int) -> Any:
+    if column is None:
+        raise ValueError(f"the column {name!r} is absent; give one with an entry for each completion")
+    if len(column) != length:
+        raise ValueError(f"the column {name!r} has {len(column)} entries for {length} completions")
+    return column
 
 
 def tool_call_reward(
@@ -77,6 +101,14 @@ def row_of(fields: Mapping[str, Any]) -> Row:
     if isinstance(row.get("tools"), list):
         row["tools"] = [_unwrapped(tool) for tool in row["tools"]]
     return row
+
+
+def lacks_tools(row: Row) -> bool:
+    """Tell whether a row expects calls and does not say of which tools, so that no call of it is right."""
+    expected = row.get("expected")
+    return (
+        isinstance(expected, Mapping) and expected.get("decision") == "tool_call" and row.get("tools") is None
+    )
 
 
 def _decoded(value: Any) -> Any:

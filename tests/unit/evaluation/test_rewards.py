@@ -230,7 +230,66 @@ FACTORS = [
     ),
     (said(PARIS) + "\n[TOOL_CALLS][]", call_row(PARIS), {"one_answer": 1 / 2}, "another format's tag"),
     (said(PARIS) + " " * 3 * FREE_CHARACTERS, call_row(PARIS), {"length": 1 / 3}, "padded"),
+    (said(TIMER, PARIS), call_row(PARIS, TIMER, ordered=True), {"order": 0.9}, "in the wrong order"),
+    (said(PARIS) + "<|im_end|>\n", call_row(PARIS), {}, "a stop token says nothing"),
+    (f"I look <b>there</b>\n{said(PARIS)}", call_row(PARIS), {}, "a remark that ends as a call does"),
 ]
+BEHIND = [
+    ("\n<tool_response>\n{}\n</tool_response>\nIt is 21 degrees.", "a made-up result"),
+    ("\nDone: the result is 42.", "a made-up answer"),
+    ("Done", "on the same line"),
+    ("<|im_end|>\n<|im_start|>user\nThanks<|im_end|>", "a made-up turn of the user"),
+    ("\nAction: get_weather\nAction Input: {}", "a call as ReAct writes it"),
+    ("\nname: get_weather\narguments:\n  city: Rome", "a call in YAML"),
+    ('\n```python\nget_weather(city="Rome")\n```', "a call in Python"),
+    ('\n<invoke name="get_weather"></invoke>', "a call in XML, which ends as the call does"),
+    ("\nIt is warm.</think>", "a thought that nothing opened"),
+]
+BEFORE = [
+    ('```json\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n```', "a call in a fence"),
+    ('<invoke name="get_weather"><parameter name="city">Rome</parameter></invoke>', "a call in XML"),
+    ('Action: get_weather\nAction Input: {"city": "Rome"}', "a call as ReAct writes it"),
+    ("<TOOLCALL>", "another format's tag"),
+]
+SPOKEN_OF = [
+    (("get_weather", {"city": "<tool_call> [TOOL_CALLS] <function="}), "tags in a value"),
+    (("get_weather", {"<tool_call><tool_call>": ["<tool_call>"]}), "tags in a key and within a list"),
+]
+
+
+@pytest.mark.parametrize(("behind", "why"), BEHIND, ids=[why for _, why in BEHIND])
+@pytest.mark.parametrize(
+    "remark", ["", "Let me look.\n", "See <b>this</b> "], ids=["alone", "remark", "tags"]
+)
+def test_what_is_said_behind_a_call_costs_half(behind: str, why: str, remark: str) -> None:
+    assert paid(remark + said(PARIS) + behind, call_row(PARIS)) == 0.5, why
+
+
+@pytest.mark.parametrize(("before", "why"), BEFORE, ids=[why for _, why in BEFORE])
+def test_a_call_in_the_text_before_a_call_costs_half(before: str, why: str) -> None:
+    assert paid(f"{before}\n{said(PARIS)}", call_row(PARIS)) == 0.5, why
+
+
+@pytest.mark.parametrize(("call", "why"), SPOKEN_OF, ids=[why for _, why in SPOKEN_OF])
+def test_tags_in_a_value_are_no_hedge(call: Any, why: str) -> None:
+    assert paid(said(call), call_row(call)) == 1.0, why
+
+
+@pytest.mark.parametrize("tag", ["<tool_call>", "[TOOL_CALLS]", "```json\n{}\n```"])
+def test_a_text_may_speak_of_calls_where_none_is_expected(tag: str) -> None:
+    example = 'such as ```json\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n```'
+    assert paid(f"Calls are written {example}.", text_row("direct")) == 1.0
+    assert paid(f"It is written {tag} there.", text_row("direct"), format="llama3_pythonic") == 1.0
+
+
+@pytest.mark.parametrize("place", ["reasoning_content", "reasoning", "thinking", "parts"])
+def test_a_thought_beside_the_content_is_as_long_as_one_within(place: str) -> None:
+    thought = "x" * 3 * FREE_CHARACTERS
+    beside = {**message(None, PARIS), place: thought}
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": thought}]}]
+    within = f"<think>{thought}</think>{said(PARIS)}"
+    given = beside if place != "parts" else message(parts, PARIS)
+    assert paid(given, call_row(PARIS)) == pytest.approx(paid(within, call_row(PARIS)), rel=0.01)
 
 
 @pytest.mark.parametrize(("text", "row", "below_one", "why"), FACTORS, ids=[why for *_, why in FACTORS])
@@ -253,6 +312,37 @@ def test_the_order_counts_where_the_row_says_so() -> None:
     row = call_row(PARIS, TIMER, ordered=True)
     assert paid(said(PARIS, TIMER), row) == 1.0
     assert paid(said(TIMER, PARIS), row) < paid(said(ROME, TIMER), row)
+
+
+STEPS = [PARIS, TIMER, ("book", {"seats": 2}), ("pay", {"euros": 30})]
+SPOILED = {"get_weather": ROME, "set_timer": ("set_timer", {"minutes": 6}), "book": ("book", {"seats": 3})}
+SPOILED["pay"] = ("pay", {"euros": 31})
+OTHERS: list[dict[str, Any]] = [
+    {"name": name, "description": "", "parameters": {}} for name in ("book", "pay")
+]
+
+
+@settings(deadline=None)
+@given(st.permutations(STEPS), st.integers(2, 4), st.integers(0, 3), st.data())
+def test_spoiling_or_dropping_a_call_after_a_swap_never_pays(
+    steps: list[Any], length: int, at: int, data: st.DataObject
+) -> None:
+    expected = steps[:length]
+    row = call_row(*expected, ordered=True)
+    row["tools"] = json.dumps([*json.loads(row["tools"]), *OTHERS])
+    calls = data.draw(st.permutations(expected))
+    at %= length
+    spoiled = [*calls[:at], SPOILED[calls[at][0]], *calls[at + 1 :]]
+    swapped = paid(said(*calls), row)
+    assert paid(said(*spoiled), row) < swapped
+    assert paid(said(*calls[:at], *calls[at + 1 :]), row) < swapped
+    assert paid(said(*(SPOILED[name] for name, _ in calls)), row) < swapped
+
+
+def test_right_calls_in_reverse_get_more_than_wrong_ones_in_order() -> None:
+    row = call_row(PARIS, ROME, ordered=True)
+    oslo, bern = ("get_weather", {"city": "Oslo"}), ("get_weather", {"city": "Bern"})
+    assert paid(said(ROME, PARIS), row) > paid(said(oslo, bern), row)
 
 
 def test_what_a_row_expects_may_be_as_long_as_it_is() -> None:

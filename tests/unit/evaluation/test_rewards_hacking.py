@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.hacks import FORMATS, STRATEGIES, Case, Format, Strategy, honest
-from bench.reward_hacking import EVERY, Result, as_markdown, read_cases, run_strategies
+from bench.answers import FORMATS, Case, Format, honest
+from bench.hacks import STRATEGIES, Strategy
+from bench.reward_hacking import EVERY, Result, as_markdown, main, read_cases, run_strategies
 from data.rows import DECISIONS
 from evaluation.toolcalls import parse_completion, reward, score_completion
+from jobs.doors import BadInput
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reward_hacking.md"
 NAMES = [strategy.name for strategy in STRATEGIES]
@@ -46,6 +48,16 @@ def test_nor_on_any_row_that_expects_calls(results: dict[str, Result]) -> None:
 def test_the_page_holds_the_table_that_the_command_prints(results: dict[str, Result]) -> None:
     table = as_markdown(list(results.values()))
     assert table in PAGE.read_text("utf-8"), "run python -m bench.reward_hacking --markdown"
+
+
+@pytest.mark.parametrize(
+    ("every", "named"),
+    [("0", "--every is 0"), ("-3", "--every is -3"), ("x", "--every"), ("100000", "take more rows")],
+)
+def test_too_few_rows_are_refused(every: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["reward_hacking", "--every", every])
+    with pytest.raises(BadInput, match=named):
+        main()
 
 
 def test_every_row_can_be_graded(cases: list[Case]) -> None:
@@ -85,5 +97,8 @@ def test_the_honest_answer_is_partly_wrong_and_never_for_its_tool(cases: list[Ca
 def test_the_rule_holds_with_all_weight_on_one_part(part: str, cases: list[Case]) -> None:
     some = [case for case in cases if case.decision == "tool_call"][::8]
     short = [strategy for strategy in STRATEGIES if "100 kB" not in strategy.name]
+    if part == "values":
+        # Who weighs values alone would rather have the right ones in the wrong order than the other way.
+        short = [strategy for strategy in short if strategy.name != "ordered calls in reverse"]
     broken = [result.name for result in run_strategies(some, short, {part: 1.0}) if result.broken()]
     assert broken == []

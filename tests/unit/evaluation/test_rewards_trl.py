@@ -70,11 +70,34 @@ def test_tools_may_be_in_openais_shape() -> None:
     assert call_as_trl_does(tool_call_reward(), SAID, tools=[wrapped] * 4)[0] == 1.0
 
 
-def test_columns_shorter_than_the_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        call_as_trl_does(tool_call_reward(), SAID, tools=[ROWS[0]["tools"]])
-    with pytest.raises(ValueError, match="2 completions for 4 rows"):
-        call_as_trl_does(tool_call_reward(), SAID[:2])
+UNEQUAL = [
+    ({"tools": [ROWS[0]["tools"]]}, "'tools' has 1 entries for 4 completions", "too short"),
+    ({"tools": []}, "'tools' has 0 entries", "empty is not absent"),
+    ({"expected": [ROWS[0]["expected"]] * 5}, "'expected' has 5 entries for 4", "too long"),
+    ({"answers": [None]}, "'answers' has 1 entries", "the one of multiple choice too"),
+    ({"expected": None}, "'expected' is absent", "nothing to judge by"),
+    ({"tools": None}, "no column 'tools'", "calls are expected, of which tools nobody knows"),
+]
+
+
+@pytest.mark.parametrize(("changes", "named", "why"), UNEQUAL, ids=[why for *_, why in UNEQUAL])
+def test_columns_that_do_not_fit_the_batch_are_named(changes: dict[str, Any], named: str, why: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        call_as_trl_does(tool_call_reward(), SAID, **changes)
+
+
+@pytest.mark.parametrize("ids", [None, [[1, 2]]], ids=["absent", "too short"])
+def test_ids_that_cannot_be_decoded_are_named(ids: Any) -> None:
+    with pytest.raises(ValueError, match="'completion_ids'"):
+        call_as_trl_does(tool_call_reward(decode=spell), SAID, completion_ids=ids)
+
+
+def test_tools_are_needed_where_calls_are_expected_alone() -> None:
+    texts = {"expected": [text_row("direct")["expected"]] * 4, "tools": None}
+    assert call_as_trl_does(tool_call_reward(), [ANSWERS["direct"]] * 4, **texts) == [1.0] * 4
+    without = [None, *(row["tools"] for row in ROWS[1:])]
+    paid = call_as_trl_does(tool_call_reward(), SAID, tools=without)
+    assert paid == [None, pytest.approx(0.7), 1.0, None]
 
 
 def test_weights_and_format_are_checked_when_it_is_made_and_kept() -> None:

@@ -33,10 +33,12 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entry(text: Any = RIGHT, **fields: Any) -> dict[str, Any]:
-    """An entry as the trainer sends it; fields replace those of the same name, None leaves one out."""
+    """An entry as the trainer sends it; None leaves a field out, `null` names one that is null."""
     messages = [*ROW["messages"], {"role": "assistant", "content": text}]
     given = {"id": "r1", "messages": messages, "reference_answer": REFERENCE, **fields}
-    return {name: value for name, value in given.items() if value is not None}
+    null = given.pop("null", None)
+    kept = {name: value for name, value in given.items() if value is not None}
+    return {**kept, null: None} if null else kept
 
 
 def grade(*entries: Any) -> list[float]:
@@ -87,6 +89,13 @@ def test_the_metrics_hold_the_parts_and_factors() -> None:
     }
 
 
+def deep(levels: int = 5000) -> Any:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"inner": value}
+    return value
+
+
 REFERENCES = [
     ({"reference_answer": REFERENCE}, "as an object"),
     ({"reference_answer": json.dumps(REFERENCE)}, "as JSON"),
@@ -99,6 +108,11 @@ REFERENCES = [
         "tools in OpenAI's shape",
     ),
     ({"reference_answer": None, "metadata": {"reference_answer": REFERENCE}}, "Bedrock's metadata"),
+    ({"metadata": {"reference_answer": REFERENCE}, "null": "reference_answer"}, "null beside the metadata"),
+    (
+        {"reference_answer": None, "metadata": json.dumps({"reference_answer": REFERENCE})},
+        "metadata as JSON",
+    ),
     ({"reference_answer": None, "metadata": REFERENCE}, "a row's fields in the metadata"),
     ({"reference_answer": None, **REFERENCE}, "a row's fields in the entry"),
 ]
@@ -143,6 +157,8 @@ UNGRADABLE = [
     (entry(reference_answer="no JSON"), "expected.decision"),
     (entry(reference_answer={"expected": {"decision": "shout"}}), "expected.decision"),
     (entry(reference_answer={**REFERENCE, "tools": "{"}), "tools"),
+    (entry(reference_answer={"expected": ROW["expected"]}), "no 'tools'"),
+    (entry(reference_answer={"expected": ROW["expected"], "tools": [{"parameters": deep()}]}), "tools"),
     (entry(messages=[]), "messages"),
     (entry(messages="hello"), "messages"),
     (entry(messages=ROW["messages"]), "messages"),
@@ -167,6 +183,14 @@ def test_an_entry_that_cannot_be_graded_gets_the_minimum_says_so_and_fails_no_ot
     assert named in logged["not_graded"]
 
 
+def test_an_expected_answer_of_any_depth_fails_no_batch() -> None:
+    odd = {**REFERENCE, "expected": {**ROW["expected"], "note": deep()}}
+    long = entry(RIGHT + " " * 400_000, reference_answer=odd)
+    first, second = grade(long, entry())
+    assert 0 < first < 1
+    assert second == 1.0
+
+
 def test_a_malformed_answer_is_graded_and_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     (answered,) = handler([entry("<tool_call>{")], None)
     assert metrics(answered) == {"decision": 0.0, "correct": 0.0, "graded": 1.0}
@@ -174,10 +198,16 @@ def test_a_malformed_answer_is_graded_and_not_logged(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("given_id", "answered"), [("a", "a"), (7, 7), ("", ""), (None, "1"), ([], "1")], ids=str
+    ("given_id", "answered"),
+    [("a", "a"), (7, 7), ("", ""), (None, "entry-1"), ([], "entry-1"), (True, "entry-1"), (1.5, "entry-1")],
+    ids=str,
 )
 def test_ids_are_handed_back_or_made_of_the_place(given_id: Any, answered: Any) -> None:
     assert handler([entry(), {**entry(), "id": given_id}], None)[1]["id"] == answered
+
+
+def test_an_id_made_of_the_place_is_not_that_of_another_entry() -> None:
+    assert [one["id"] for one in handler([entry(id="1"), entry(id=None)], None)] == ["1", "entry-1"]
 
 
 def test_messages_are_read_in_each_shape() -> None:
@@ -199,8 +229,8 @@ def test_format_and_weights_come_from_the_environment(monkeypatch: pytest.Monkey
     [
         ({"REWARD_RESPONSE": "bedrock"}, "nova or open"),
         ({"REWARD_FORMAT": "hermese"}, "known are hermes"),
-        ({"REWARD_WEIGHTS": "{"}, "REWARD_WEIGHTS"),
-        ({"REWARD_WEIGHTS": "[]"}, "a weight by part"),
+        ({"REWARD_WEIGHTS": "{"}, "a JSON object of weights by part"),
+        ({"REWARD_WEIGHTS": "[]"}, "a JSON object of weights by part"),
         ({"REWARD_WEIGHTS": '{"vlaues": 1}'}, "'vlaues'"),
         ({"REWARD_WEIGHTS": '{"values": NaN}'}, "'values' is nan"),
     ],
