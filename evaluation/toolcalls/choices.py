@@ -7,12 +7,14 @@ it. Source: `process_results` of multiple-choice tasks in EleutherAI/lm-evaluati
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from evaluation.toolcalls.gold import Row
 from evaluation.toolcalls.score import DECISIONS, Score, decision_reason
+
+_GREATEST = sys.float_info.max
 
 
 def score_choices(choices: Any, row: Row) -> Score:
@@ -20,7 +22,7 @@ def score_choices(choices: Any, row: Row) -> Score:
 
     `choices`: {name: {"logprob": nats, "tokens": int, "characters": int}} for every name in `row["answers"]`,
     in whose order ties are broken. `value` is acc_norm. Unscored where a choice is absent, its
-    log-probability is not finite, or it has no characters.
+    log-probability is no finite number, or its tokens or characters are no number from 1.
     """
     expected = row.get("expected")
     decision = expected.get("decision") if isinstance(expected, Mapping) else None
@@ -46,9 +48,15 @@ def _fault_of(choices: Any, name: str) -> str | None:
     choice = choices.get(name) if isinstance(choices, Mapping) else None
     if not isinstance(choice, Mapping):
         return f"the prediction has no choice {name!r}"
-    logprob, characters = choice.get("logprob"), choice.get("characters")
-    if not isinstance(logprob, int | float) or not math.isfinite(logprob):
+    if not _is_number(choice.get("logprob"), -_GREATEST):
         return f"the log-probability of choice {name!r} is not a finite number"
-    if not isinstance(characters, int) or characters < 1:
-        return f"choice {name!r} has no characters"
+    for field in ("tokens", "characters"):
+        if not isinstance(choice.get(field), int) or not _is_number(choice[field], 1):
+            return f"choice {name!r} has no {field}: give their number, from 1"
     return None
+
+
+def _is_number(value: Any, least: float) -> bool:
+    # By comparison, which takes any whole number; math.isfinite and a division raise for one past floats.
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_one and least <= value <= _GREATEST

@@ -90,7 +90,8 @@ def _score(predictions: list[Prediction], row: Row, rules: Rules, lenient: bool)
     prediction = predictions[0]
     if any(other != prediction for other in predictions[1:]):
         return Score(None, error=f"{len(predictions)} different predictions have this id")
-    if prediction.get("error") is not None:
+    # Writers that give every line the field leave it null, false or empty where nothing failed.
+    if prediction.get("error"):
         return Score(None, error=f"not predicted: {prediction['error']}")
     if "choices" in prediction:
         return score_choices(prediction["choices"], row)

@@ -66,8 +66,20 @@ GOOD = choices_of([-1, -2, -3, -4], [5] * 4)
     [
         ({name: one for name, one in GOOD.items() if name != "direct"}, "'direct'"),
         ({**GOOD, "direct": {"logprob": float("nan"), "tokens": 1, "characters": 5}}, "not a finite number"),
-        ({**GOOD, "direct": {"logprob": -1, "tokens": 1, "characters": 0}}, "no characters"),
+        *(
+            ({**GOOD, "direct": {"logprob": logprob, "tokens": 1, "characters": 5}}, "not a finite number")
+            for logprob in (None, "-1", True, -(10**400), 10**400, float("-inf"), [-1.0])
+        ),
+        *(
+            ({**GOOD, "direct": {"logprob": -1.5, "tokens": 1, "characters": count}}, "no characters")
+            for count in (None, 0, -3, True, 5.0, "5", 10**400)
+        ),
+        *(
+            ({**GOOD, "direct": {"logprob": -1.5, "tokens": count, "characters": 5}}, "no tokens")
+            for count in (None, 0, True, 1.0, 10**400)
+        ),
         ({**GOOD, "direct": {"tokens": 1, "characters": 5}}, "not a finite number"),
+        ({**GOOD, "direct": {"logprob": -1.5, "characters": 5}}, "no tokens"),
         ("nonsense", "no choice"),
         (None, "no choice"),
     ],
@@ -76,6 +88,11 @@ def test_unusable_choices_are_unscored(choices: Any, named: str) -> None:
     score = score_choices(choices, choice_row("direct"))
     assert score.value is None
     assert named in str(score.error)
+
+
+def test_numbers_at_the_end_of_the_floats_are_compared() -> None:
+    choices = choices_of([-(10**308), -1.7e308, -2, -3], [10**308, 1, 1, 1])
+    assert score_choices(choices, choice_row("direct")).decision == NAMES[0]
 
 
 def test_a_row_without_answers_is_unscored() -> None:
