@@ -58,7 +58,8 @@ def estimate(tally: Tally) -> Estimate:
     Shares of rows get Wilson's, ratios of sums and F1 a percentile bootstrap over rows with a fixed seed, and
     a mean over categories the square-and-add combination of its categories' Wilson intervals. Where every
     resample comes to the same, as at 100%, the bootstrap knows nothing: the interval is then Wilson's for a
-    share of so many rows.
+    share of so many rows, times the greatest value that the figure can have, which for F1 over classes that
+    no row expects is below 1.
     """
     value = tally.value
     if value is None:
@@ -100,10 +101,20 @@ def _interval_of(tally: Tally, value: float) -> tuple[float, float]:
         return _square_and_add(list(tally.shares.values()), value)
     resampled = _resample_f1(tally) if isinstance(tally, MacroF1) else _resample_ratio(tally)
     if np.ptp(resampled) == 0:
-        return _wilson(value * tally.n, tally.n)
+        greatest = _greatest_f1(tally) if isinstance(tally, MacroF1) else 1.0
+        low, high = _wilson(min(value / greatest, 1.0) * tally.n, tally.n)
+        return low * greatest, high * greatest
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(resampled, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def _greatest_f1(tally: MacroF1) -> float:
+    """The mean F1 of a model that is always right: a class that no row expects gives it nothing."""
+    if tally.classes is None:
+        return 1.0
+    expected = {one for one, _ in tally.rows}
+    return sum(one in expected for one in tally.classes) / len(tally.classes) or 1.0
 
 
 def _wilson(successes: float, n: int) -> tuple[float, float]:

@@ -167,6 +167,30 @@ def test_unequal_lengths_are_an_error() -> None:
         compare_paired([True], [])
 
 
+CLASSES = ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "value", "greatest", "why"),
+    [
+        ({("a", "a"): 20, ("b", "b"): 20, ("c", "c"): 20}, CLASSES, 0.75, 0.75, "no row expects d"),
+        ({("a", "a"): 60}, CLASSES, 0.25, 0.25, "one class of four"),
+        ({(one, one): 15 for one in CLASSES}, CLASSES, 1.0, 1.0, "all four"),
+        ({("a", "a"): 30, ("b", "b"): 30}, None, 1.0, 1.0, "the expected classes alone"),
+        ({("a", "d"): 60}, CLASSES, 0.0, 0.25, "all wrong"),
+    ],
+    ids=["three_of_four", "one_of_four", "four", "expected", "wrong"],
+)
+def test_f1_without_spread_has_no_interval_past_what_is_possible(
+    rows: dict[tuple[str, str], int], classes: tuple[str, ...] | None, value: float, greatest: float, why: str
+) -> None:
+    found = estimate(MacroF1(rows, classes))
+    low, high = wilson(60 * value / greatest, 60)
+    assert found.value == pytest.approx(value)
+    assert (found.low, found.high) == pytest.approx((low * greatest, high * greatest)), why
+    assert found.high is not None and found.high <= greatest + 1e-12, why
+
+
 def test_equal_variants_are_seldom_called_different() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.random((2, 400, 120)) < 0.5
