@@ -121,12 +121,14 @@ class Measurement:
     flops: int = 0
 
 
-def main() -> None:
-    """Measure, and print. Raises BadInput where BFCL's wheel is absent or verdicts differ."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print. Raises BadInput: no round, no BFCL wheel, or verdicts that differ."""
     parser = DoorParser(prog="python -m bench.grader", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="ABBA rounds of each comparison")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    if given.rounds < 1:
+        raise BadInput(f"--rounds is {given.rounds}; give 1 or more")
     measured = measure(given.rounds)
     if measured.max_abs_diff:
         raise BadInput(f"{measured.max_abs_diff:.2%} of the verdicts differ; run python -m bench.parity")

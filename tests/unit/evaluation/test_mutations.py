@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import mutations
+from bench import grader, mutations
 from bench.mutations import MUTATIONS, ROWS, Mutation, reasons_by_mutation
 from bench.planting import Call, Case, Donor, Planted, says, value_changed, write_calls
 from evaluation.inputs import read_rows_of_any_shape
@@ -125,3 +125,9 @@ def test_rows_without_a_gold_call_are_bad_input(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [text_row("cannot_answer")])
     with pytest.raises(BadInput, match="no gold call"):
         mutations.main([str(tmp_path / "rows.jsonl")])
+
+
+@pytest.mark.parametrize("rounds", ["0", "-1"])
+def test_speed_is_not_measured_in_no_round(rounds: str) -> None:
+    with pytest.raises(BadInput, match=f"--rounds is {rounds}; give 1 or more"):
+        grader.main(["--rounds", rounds])
