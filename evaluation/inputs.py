@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from data.lines import read_lines
+from data.lines import MAX_LINE_BYTES, Line, read_lines
 from data.readers import RowFile, read_line
 from data.rows import Rejection, RowError
-from evaluation.jsonl import read_numbered
+from data.shapes.reading import ID_KEYS
 from evaluation.toolcalls import FORMATS, format_of_text
 from jobs.doors import BadInput
 
+# A model that never stops writes more than a row does.
+MAX_PREDICTION_BYTES = 2**26
+FILES_SHOWN = 5
+
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class UnreadRow(Rejection):
+    """A line that is no row; `id` is the row's own where that much of it can be read."""
+
+    id: str | None = None
+
+    @property
+    def cause(self) -> str:
+        """Why it is unscored; equal for all lines with this fault."""
+        return f"the row cannot be read: '{self.field}' {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -22,7 +40,7 @@ class RowsRead:
     """Canonical rows in the file's order, and the lines that are none, each with its reason."""
 
     rows: Sequence[Record]
-    unread: Sequence[Rejection]
+    unread: Sequence[UnreadRow]
 
 
 def read_rows_of_any_shape(path: Path) -> RowsRead:
@@ -32,8 +50,7 @@ def read_rows_of_any_shape(path: Path) -> RowsRead:
     or `uuid`. Raises BadInput where the file cannot be read, none of its lines is a row, or two rows have one
     id.
     """
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file")
+    _check_file(path)
     file = RowFile(path, str(path), "test")
     rows: dict[str, Record] = {}
     unread = []
@@ -43,7 +60,7 @@ def read_rows_of_any_shape(path: Path) -> RowsRead:
                 raise line.fault
             found = [row.to_json() for row in read_line(line.content, file, as_published=True)]
         except RowError as error:
-            unread.append(Rejection(str(path), line.number, error.field, error.reason, error.mend))
+            unread.append(_unread(line, path, error))
             continue
         for row in found:
             if row["id"] in rows:
@@ -64,17 +81,83 @@ def describe_unread(one: Rejection) -> str:
 def read_predictions(path: Path, format: str | None = None) -> list[Record]:
     """Read predictions ``{id, choices}``, ``{id, completion, format?}`` or ``{id, error}``, one a line.
 
+    The file is a `.jsonl`, `.jsonl.gz` or `.jsonl.zst`; When2Call's `uuid` serves where there is no `id`.
     `completion`: a text, or the assistant message of an OpenAI-shaped answer. Its `format` is the line's,
     else the given one, else what the text shows. Raises BadInput naming file, line and field.
     """
-    return [_complete(record, f"{path}, line {number}", format) for number, record in read_numbered(path)]
+    _check_file(path)
+    return [_complete(record, place, format) for place, record in _read_objects(path)]
 
 
-def _complete(record: Record, place: str, format: str | None) -> Record:
-    given = record.get("id")
-    if isinstance(given, bool) or not isinstance(given, str | int) or given == "":
-        raise BadInput(f"{place}: 'id' is {_shown(record, 'id')}; give the id of the row that is answered")
-    if record.get("error") is not None:
+def _read_objects(path: Path) -> Iterator[tuple[str, Record]]:
+    for line in read_lines(path, str(path), MAX_PREDICTION_BYTES):
+        place = f"{path}, line {line.number}"
+        if line.fault is not None:
+            raise BadInput(f"{place}: {line.fault.reason}; shorten its text")
+        yield place, _object_of(line, place)
+
+
+def _object_of(line: Line, place: str) -> Record:
+    try:
+        # NaN is taken here: it is for the score of its row to say that it is none.
+        value = json.loads(line.content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{place}: is not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            f"{place}: not JSON ({error.msg} at character {error.pos + 1}); write one object a line "
+            "(jq -c . does, where objects are spread over lines)"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{place}: not JSON that can be read ({error}); write one object a line") from error
+    if not isinstance(value, Mapping):
+        raise BadInput(f"{place}: expected a JSON object, found {value!r:.80}; write one object a line")
+    return value
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        found = sorted(
+            str(one.relative_to(path)) for glob in ("*.jsonl*", "*/*.jsonl*") for one in path.glob(glob)
+        )
+        more = ", …" if len(found) > FILES_SHOWN else ""
+        mend = f"name a file in it: {', '.join(islice(found, FILES_SHOWN))}{more}" if found else "name a file"
+        raise BadInput(f"{path}: is a directory; {mend}")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: is no regular file; write its lines to one, and name that")
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file")
+
+
+def _unread(line: Line, path: Path, error: RowError) -> UnreadRow:
+    # The reader's own mend names an option of data.prepare.
+    mend = f"shorten it to {MAX_LINE_BYTES:,} bytes" if error is line.fault else error.mend
+    return UnreadRow(str(path), line.number, error.field, error.reason, mend, _id_in(line.content))
+
+
+def _id_in(content: bytes) -> str | None:
+    """The id that a line gives itself, whatever else is wrong with it."""
+    try:
+        raw = json.loads(content.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    found = _id_of(raw) if isinstance(raw, Mapping) else None
+    return str(found) if _is_id(found) and "\ufffd" not in str(found) else None
+
+
+def _id_of(record: Record) -> Any:
+    return next((record[key] for key in ID_KEYS if record.get(key) not in (None, "")), None)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+
+
+def _complete(given: Record, place: str, format: str | None) -> Record:
+    if not _is_id(_id_of(given)):
+        raise BadInput(f"{place}: 'id' is {_shown(given, 'id')}; give the id of the row that is answered")
+    record = {**given, "id": _id_of(given)}
+    if record.get("error"):
         return record
     if "choices" in record:
         return _with_choices(record, place)

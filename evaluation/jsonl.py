@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from evaluation.toolcalls import DECISIONS
 from jobs.doors import BadInput
+
+STREAMS = ("-", "/dev/stdin", "/dev/stdout", "/dev/stderr")
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -16,11 +19,6 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
     Raises BadInput naming the file and the line.
     """
-    return [record for _, record in read_numbered(path)]
-
-
-def read_numbered(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """Read as `read_jsonl` does, each object with the number of its line, from 1."""
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file")
     try:
@@ -28,7 +26,7 @@ def read_numbered(path: Path) -> list[tuple[int, dict[str, Any]]]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text: {error}") from error
-    return [(number, _read_line(line, path, number)) for number, line in enumerate(lines, 1) if line.strip()]
+    return [_read_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -47,12 +45,54 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def check_output(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write where that would destroy something, or where no file can be. Raises BadInput."""
+    shown = str(path)
+    if shown in STREAMS or shown.startswith(("/dev/fd/", "/proc/")):
+        raise BadInput(f"--out {path}: is no file; name one, and use --json to print")
+    try:
+        exists, is_file = path.exists(), path.is_file()
+        parent = next(one for one in path.resolve().parents if one.exists())
+        same = [one for one in inputs if exists and one.exists() and path.samefile(one)]
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInput(f"--out {path}: cannot be written: {error}; name another file") from error
+    if same:
+        raise BadInput(f"--out {path}: is the input {same[0]}, which it would replace; name another file")
+    if path.is_dir():
+        raise BadInput(f"--out {path}: is a directory; name a file in it")
+    if exists and not is_file:
+        raise BadInput(f"--out {path}: is no regular file; name one, and use --json to print")
+    if not parent.is_dir():
+        raise BadInput(f"--out {path}: {parent} is no directory; name another file")
+    if exists and not os.access(path, os.W_OK):
+        raise BadInput(f"--out {path}: is there and may not be written; name another file")
+
+
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write records, one a line; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text("".join(line_of(record) for record in records), encoding="utf-8")
-    part.replace(path)
+    """Write records, one a line; the file appears whole or not at all, and a symlink's target is written.
+
+    Absent folders are made. Raises BadInput where it cannot be written.
+    """
+    try:
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Named by the process, and made anew: a file of the user's may have the plain name.
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        with part.open("x", encoding="utf-8") as file:
+            _fill(file, part, target, records)
+    except (OSError, RuntimeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{path}: cannot be written: {cause}; name another file") from error
+
+
+def _fill(file: TextIO, part: Path, target: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    try:
+        file.writelines(line_of(record) for record in records)
+        file.close()
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def line_of(record: Mapping[str, Any]) -> str:

@@ -3,7 +3,10 @@
     python -m evaluation.score ROWS PREDICTIONS [--bfcl-strict] [--lenient] [--format NAME]
                                [--json] [--out scores.jsonl]
 
-Rows without a usable prediction are unscored: counted apart, never zero.
+Rows without a usable prediction, and rows that cannot be read, are unscored: counted apart, never zero.
+
+Without --format the format of each text is told from the text itself, so that a call counts also where it is
+written in another format than the one that the model's server reads. Name the format to hold a model to it.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from typing import Any
 from data.rows import Rejection
 from evaluation.figures import FIGURES
 from evaluation.inputs import read_predictions, read_rows_of_any_shape
-from evaluation.jsonl import write_jsonl
+from evaluation.jsonl import check_output, write_jsonl
 from evaluation.suites import GENERATED_CALLS, MULTIPLE_CHOICE, Suite
 from evaluation.summary import Summary, summarise
 from evaluation.tables import table_of_summary
 from evaluation.toolcalls import FORMATS, score_suite
+from evaluation.toolcalls.score import Score
+from evaluation.toolcalls.suite import record_of
 from evaluation.toolcalls.values import BFCL_RULES, DEFAULT_RULES
 from jobs.doors import BadInput, DoorParser, run_door
 
@@ -30,20 +35,24 @@ from jobs.doors import BadInput, DoorParser, run_door
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, score, and print a table or JSON."""
     given = _read_arguments(arguments)
+    if given.out:
+        check_output(given.out, (given.rows, given.predictions))
     read, predictions = read_rows_of_any_shape(given.rows), read_predictions(given.predictions, given.format)
     suite = _suite_of(predictions, given.predictions)
     rules = BFCL_RULES if given.bfcl_strict else DEFAULT_RULES
     scored = score_suite(read.rows, predictions, rules=rules, lenient=given.lenient)
-    predicted = {str(one["id"]) for one in predictions}
-    if predicted <= set(scored.unknown_ids):
-        raise BadInput(f"{given.predictions}: not one of its {len(predicted)} ids is a row of {given.rows}")
+    unread = {one.id: one for one in read.unread if one.id is not None and one.id not in scored.scores}
+    unknown = [name for name in scored.unknown_ids if name not in unread]
+    if len(unknown) == len({str(one["id"]) for one in predictions}):
+        raise BadInput(f"{given.predictions}: not one of its {len(unknown)} ids is a row of {given.rows}")
+    summary = summarise(suite, read.rows, scored.scores).with_unread([one.cause for one in read.unread])
     if given.out:
-        write_jsonl(given.out, scored.records())
-    summary = summarise(suite, read.rows, scored.scores)
+        no_rows = (record_of(name, Score(None, error=one.cause)) for name, one in unread.items())
+        write_jsonl(given.out, (*scored.records(), *no_rows))
     if given.json:
-        print(json.dumps(_as_json(summary, scored.unknown_ids, read.unread), indent=1))
+        print(json.dumps(_as_json(summary, unknown, read.unread), indent=1))
     else:
-        print(table_of_summary(summary, scored.unknown_ids, read.unread))
+        print(table_of_summary(summary, unknown, read.unread))
 
 
 def _suite_of(predictions: Sequence[Mapping[str, Any]], path: Path) -> Suite:
@@ -70,14 +79,25 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "predictions",
         type=Path,
-        help="lines of {id, completion}, the model's text or assistant message, or {id, choices}",
+        help="lines of {id, completion}, the model's text or assistant message, or {id, choices}, in a file "
+        "with the same endings",
     )
-    parser.add_argument("--format", choices=FORMATS, help="how texts write calls, where a line does not say")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="how texts write calls, where a line does not say; without it each text's own format is told",
+    )
     parser.add_argument("--lenient", action="store_true", help="mend calls that are nearly well formed")
     parser.add_argument("--bfcl-strict", action="store_true", help="compare values as BFCL's checker does")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--out", type=Path, help="write scores.jsonl here")
+    parser.add_argument("--out", type=_path, help="write scores.jsonl here")
     return parser.parse_args(arguments)
+
+
+def _path(given: str) -> Path:
+    if not given:
+        raise argparse.ArgumentTypeError("is empty; name a file")
+    return Path(given)
 
 
 if __name__ == "__main__":

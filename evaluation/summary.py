@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evaluation.figures import FIGURES
@@ -28,7 +28,7 @@ class Summary:
     """The figures of one variant on one suite; `unscored` rows are counted here and nowhere else.
 
     `metrics`: by name, those of the suite first that tables show. `categories`: ast_accuracy by the rows'
-    source.
+    source, where the suite has it. `errors`: why rows are unscored, and how many.
     """
 
     metrics: Mapping[str, Estimate]
@@ -39,6 +39,17 @@ class Summary:
     rows: int
     unscored: int
     errors: Mapping[str, int]
+
+    def with_unread(self, causes: Sequence[str]) -> Summary:
+        """The same with so many more unscored rows, which could not be read for these causes."""
+        errors = Counter(self.errors) + Counter(causes)
+        more = len(causes)
+        return replace(
+            self,
+            rows=self.rows + more,
+            unscored=self.unscored + more,
+            errors=dict(errors.most_common()),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The figures as ``comparison.json`` carries them."""
@@ -55,10 +66,11 @@ def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[s
     by_row = [scores.get(str(row["id"]), absent) for row in rows]
     graded = [graded_of(row, score) for row, score in zip(rows, by_row, strict=True)]
     unscored = [score for score in by_row if score.value is None]
+    categories = ast_accuracy_by_category(graded) if "ast_accuracy" in suite.figures else {}
     return Summary(
         metrics={name: estimate(FIGURES[name].tally(graded)) for name in suite.figures},
         recall={name: estimate(share) for name, share in recall_by_decision(graded).items()},
-        categories={name: estimate(share) for name, share in ast_accuracy_by_category(graded).items()},
+        categories={name: estimate(share) for name, share in categories.items()},
         confusion=confusion(graded),
         reasons=reasons(by_row),
         rows=len(by_row),

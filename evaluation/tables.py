@@ -34,7 +34,7 @@ def _counts(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejec
     lines = [f"{summary.rows} rows, {scored} scored, {summary.unscored} unscored"]
     lines += _some([f"  unscored {count} x {cause}" for cause, count in summary.errors.items()])
     if unread:
-        lines.append(f"{len(unread)} lines are no row that can be read")
+        lines.append(f"{len(unread)} of the rows cannot be read:")
         lines += _some([f"  {describe_unread(one)}" for one in unread])
     if unknown_ids:
         lines.append(f"{len(unknown_ids)} predictions belong to no row, such as {unknown_ids[0]!r}")

@@ -13,6 +13,7 @@ import pytest
 from evaluation.figures import FIGURES
 from evaluation.suites import GENERATED_CALLS, MULTIPLE_CHOICE, SUITES, Suite
 from evaluation.summary import rate, summarise
+from evaluation.tables import table_of_summary
 from evaluation.toolcalls import score_suite
 from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio
 from evaluation.toolcalls.score import Score
@@ -101,6 +102,25 @@ def test_multiple_choice_has_the_figures_of_its_choices() -> None:
         "over_call_rate": (1.0, 2),
         "under_call_rate": (None, 0),
     }
+
+
+def test_multiple_choice_has_no_accuracy_of_calls_by_source() -> None:
+    rows = [{**choice_row("tool_call", name), "source": name} for name in "ab"]
+    likely = {name: {"logprob": -9.0, "tokens": 1, "characters": 9} for name in ANSWERS}
+    scores = score_suite(rows, [{"id": row["id"], "choices": likely} for row in rows]).scores
+    summary = summarise(MULTIPLE_CHOICE, rows, scores)
+    assert summary.categories == {}
+    assert "ast_accuracy" not in table_of_summary(summary, [], [])
+
+
+def test_rows_that_could_not_be_read_are_unscored_rows() -> None:
+    rows, said = suite_of(30)
+    summary = summarise(GENERATED_CALLS, rows, score_suite(rows, said).scores)
+    more = summary.with_unread(["no JSON", "no JSON", "no tools"])
+    assert (more.rows, more.unscored) == (33, 4)
+    assert more.errors == {"no JSON": 2, "no prediction has this id": 1, "no tools": 1}
+    assert more.metrics == summary.metrics
+    assert summary.with_unread([]) == summary
 
 
 @pytest.mark.parametrize("name", SUITES)
