@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-STOP_TOKENS = ("<|im_end|>", "</s>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>")
-
+STOP_TOKENS = (
+    "<|im_end|>",
+    "</s>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|eot|>",
+    "<|eom|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+)
 BLANKS = " \t\r\n"
 _ENDINGS = (*STOP_TOKENS, *BLANKS)
 
