@@ -48,8 +48,8 @@ class Expected:
     possible_answer list, or None where `calls` is all there is. `ordered`: whether the calls' order counts.
     `any_call`: any call of the offered tools is right, as in BFCL's relevance, and none is named. `language`:
     `java` or `javascript` where arguments are that language's literals in strings, and the accepted values
-    what they stand for. `fits_tools`: whether any accepted call is valid under the tools, as the grader's
-    `fits_tools` found; the readers set it.
+    what they stand for. `fits_tools`: whether the accepted calls, as written first, are valid under the
+    tools, as the readers found.
     """
 
     decision: Decision

@@ -18,7 +18,7 @@ from infra.storage import Storage
 _SCORE_READS = ("runs/*/prepare/", "runs/*/predict/")
 _SCORE_WRITES = ("runs/*/scores/",)
 
-# Without the metrics, the rewards and what a lenient parse recovers: scoring needs none of them.
+# Without the metrics, the rewards, and what finds formats or mends calls: scoring needs none of them.
 SCORE_FILES = (
     "lambdas/__init__.py",
     "lambdas/score_predictions.py",

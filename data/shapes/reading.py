@@ -31,10 +31,10 @@ from data.shapes.corpora import (
     read_queries,
     read_sharegpt,
 )
+from data.shapes.fitting import fits_tools
 from data.shapes.plain import Plain, Raw
 from data.shapes.texts import check_text
 from data.shapes.tools import Toolset, read_toolset
-from evaluation.toolcalls.as_written import fits_tools
 
 ID_KEYS = ("id", "uuid")
 UNDECLARED: Mapping[str, Any] = {"type": "object", "properties": {}}

@@ -2,20 +2,20 @@
 
 Standard library only and without I/O, so that the same code filters data, rewards training, scores
 evaluations in a Lambda function and gates promotion. Records are NamedTuples, because importing
-`dataclasses` takes a function longer than importing all of this. For the same reason the rewards are imported
-when they are first asked for: a function that scores has no use for them and does not ship them.
+`dataclasses` takes a function longer than importing all of this. For the same reason the rewards, and
+what finds a format, are imported when they are first asked for: a function that scores does not ship them.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from evaluation.toolcalls.choices import score_choices
 from evaluation.toolcalls.completion import Call, Completion, ParseError
-from evaluation.toolcalls.formats.signs import format_of_template, format_of_text
 from evaluation.toolcalls.parse import FORMATS, parse_completion
 from evaluation.toolcalls.score import DECISIONS, REASONS, Score, score_completion
 from evaluation.toolcalls.suite import SuiteScores, score_suite
 
 if TYPE_CHECKING:
+    from evaluation.toolcalls.detection import format_of_template, format_of_text
     from evaluation.toolcalls.rewards import reward, tool_call_reward
 
 __all__ = [
@@ -39,8 +39,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("reward", "tool_call_reward"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from evaluation.toolcalls import rewards  # noqa: PLC0415 - see above
+    if name in ("format_of_template", "format_of_text"):
+        from evaluation.toolcalls import detection  # noqa: PLC0415 - see above
 
-    return getattr(rewards, name)
+        return getattr(detection, name)
+    if name in ("reward", "tool_call_reward"):
+        from evaluation.toolcalls import rewards  # noqa: PLC0415
+
+        return getattr(rewards, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,26 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.toolcalls.completion import Call
-from evaluation.toolcalls.gold import BadRow, Gold, GoldCall, Row, gold_of
 from evaluation.toolcalls.offered_tools import OfferedTools
 from evaluation.toolcalls.scanner import scan
-from evaluation.toolcalls.schema import fits_plainly, violation_of
+from evaluation.toolcalls.schema import fits_plainly
 
 _SCALARS = frozenset((str, int, float, bool))
-
-
-def fits_tools(row: Row) -> bool:
-    """Tell whether calls written as a row has them first are surely valid under the tools that it offers.
-
-    True if the accepted calls are of offered tools, list no argument that these do not, leave out none that
-    is required, and the first accepted value of each argument fits its schema. False too where the values
-    are literals of another language, or the row cannot be graded.
-    """
-    try:
-        gold = gold_of(row)
-        return bool(gold.calls) and all(_fits(call, gold) for call in gold.calls)
-    except BadRow:
-        return False
 
 
 def count_as_written(calls: Sequence[Call], expected: Mapping[str, Any], tools: object) -> int | None:
@@ -124,30 +109,8 @@ def _is_list_of_scalars(value: Sequence[Any], first: Sequence[Any]) -> bool:
     return _SCALARS.issuperset(kinds) and kinds == [item.__class__ for item in first]
 
 
-def _fits(call: GoldCall, gold: Gold) -> bool:
-    parameters = gold.parameters_of(call.name)
-    if parameters is None or call.language is not None:
-        return False
-    properties, required = parameters.get("properties"), parameters.get("required")
-    if not isinstance(properties, Mapping) or not isinstance(required or [], list):
-        return False
-    return (
-        all(name in properties for name in call.accepted)
-        and all(name in call.accepted and not call.may_lack(name) for name in required or ())
-        and not parameters.keys() - _PLAIN
-        and all(
-            violation_of(properties[name], values[0], parameters) is None
-            for name, values in call.accepted.items()
-            if values and _is_compared(values[0])
-        )
-    )
-
-
-def _is_compared(value: Any) -> bool:
+def is_compared(value: Any) -> bool:
+    """Tell whether an accepted value is one that the short way compares: a scalar or a list of scalars."""
     if isinstance(value, list):
         return all(item.__class__ in _SCALARS for item in value)
     return value.__class__ in _SCALARS and value != ""
-
-
-# Any other keyword may rule out values that fit each its own schema.
-_PLAIN = frozenset(("type", "properties", "required", "description", "title", "additionalProperties"))

@@ -83,7 +83,7 @@ FUNCTION_FILES = {
 }
 
 
-NOT_TO_SCORE = re.compile(r"toolcalls/(lenient|metrics|rewards)/")
+NOT_TO_SCORE = re.compile(r"toolcalls/(detection|lenient|metrics|rewards)/")
 
 
 @pytest.mark.parametrize("module", FUNCTION_FILES)

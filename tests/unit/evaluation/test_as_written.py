@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from data.shapes.fitting import fits_tools
 from evaluation.toolcalls import parse_completion, score_completion
-from evaluation.toolcalls.as_written import count_as_written, fits_tools
+from evaluation.toolcalls.as_written import count_as_written
 from evaluation.toolcalls.completion import Call, Completion
 from evaluation.toolcalls.values import BFCL_RULES, DEFAULT_RULES
 from tests.unit.evaluation.rows import call_row, hermes
