@@ -98,4 +98,6 @@ def _recovered(strict: Completion, text: str, format: str, offered: Offered) -> 
     recovered = recover(text, format, offered)
     if recovered is None:
         return Completion(text=text.strip()) if is_settled else strict
-    return recovered
+    is_new = strict.error is not None or recovered.calls != strict.calls
+    # What has no name of its own was overlooked all the same.
+    return recovered._replace(repairs=("other_form",)) if is_new and not recovered.repairs else recovered

@@ -9,6 +9,8 @@ from evaluation.toolcalls.formats.mistral import ARGS, TOOL_CALLS
 from evaluation.toolcalls.formats.python_lists import read_call_list
 
 DEFAULT_FORMAT = "hermes"
+# What Llama 4 may write before its list of calls, and vLLM's parser takes away.
+PYTHON_START = "<|python_start|>"
 
 
 def format_of_template(chat_template: str) -> str | None:
@@ -63,7 +65,7 @@ def format_of_text(text: str) -> str:
 
 def _format_of_plain(spoken: str) -> str:
     behind_thought = spoken.rpartition("</think>")[2].strip()
-    body = behind_thought.removeprefix(PYTHON_TAG).lstrip()
+    body = behind_thought.removeprefix(PYTHON_TAG).removeprefix(PYTHON_START).lstrip()
     if _is_call_list(body):
         return "llama3_pythonic"
     if PYTHON_TAG in spoken:

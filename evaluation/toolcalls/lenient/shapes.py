@@ -37,9 +37,13 @@ PREFIXES = ("functions.", "function.", "tools.", "tool.", "default_api.", "api."
 MAX_WRAPPERS = 4
 _PLACEHOLDER = re.compile(
     r"<[^<>]{1,80}>|\{\{?[^{}]{0,80}\}?\}|\[[^\[\]]{0,80}\b(?:your|insert|here)\b[^\[\]]{0,80}\]|YOUR_[A-Z_]{1,80}"
-    r"|your_\w{1,80}|\w{1,80}_here|/?path/to/\S{0,80}|\.\.\.|…|\?+|TODO|TBD|N/A|insert [\w ]{1,80} here",
+    r"|your_\w{1,80}|\w{1,80}_here|/?path/to/\S{0,80}|\.\.\.|…|insert [\w ]{1,80} here",
     re.IGNORECASE,
 )
+
+
+# Parameters of free text, which may be empty, or hold a tag or dots and nothing else.
+_FREE_TEXT = re.compile(r"(?:^|_)(?:content|contents|text|body|data|code|value|note|notes|comment|html)$")
 
 
 class Shapes:
@@ -73,15 +77,22 @@ class Shapes:
         return bare
 
     def fits(self, call: Call) -> bool:
-        """Tell whether a call has all that its tool requires: present, not empty, not a placeholder."""
+        """Tell whether a call has all that its tool requires: present, not empty, not a placeholder.
+
+        Free text, such as a file's content, may be empty, and may be what elsewhere is a placeholder, unless
+        all strings of the call are.
+        """
         tool = self.offered.get(call.name)
-        if any(_is_placeholder(value) for value in call.arguments.values()):
+        texts = [(key, value) for key, value in call.arguments.items() if isinstance(value, str)]
+        blanks = [key for key, value in texts if _PLACEHOLDER.fullmatch(value.strip())]
+        if blanks and (len(blanks) == len(texts) or not all(map(_FREE_TEXT.search, blanks))):
             return False
-        return tool is None or all(_is_filled(call.arguments.get(key)) for key in tool.required)
+        return tool is None or all(_is_filled(key, call.arguments.get(key)) for key in tool.required)
 
     def _read(self, value: Any, marked: bool, depth: int) -> list[Call]:
         if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-            value = _decoded(value)
+            value = self._decoded(value)
+            self.repairs.append("call_as_string")
         if isinstance(value, list):
             found = [self._read(item, marked, depth - 1) for item in value] if depth else []
             return [call for calls in found for call in calls] if all(found) else []
@@ -116,8 +127,11 @@ class Shapes:
                 continue
             found = value[key]
             if isinstance(found, str):
-                found = _decoded(found) if found.strip() else {}
-                self.repairs.append("arguments_as_string")
+                self.repairs.append("arguments_as_string" if found.strip() else "absent_arguments")
+                found = self._decoded(found) if found.strip() else {}
+            if value[key] is None and tool and not tool.required:
+                self.repairs.append("absent_arguments")
+                found = {}
             if isinstance(found, dict):
                 if key != "arguments":
                     self.repairs.append(
@@ -138,7 +152,7 @@ class Shapes:
         calls = []
         for key, inner in value.items():
             name = self.resolve(key) if self.offered and len(value) <= len(self.offered) else None
-            arguments = _decoded(inner) if isinstance(inner, str) else inner
+            arguments = self._decoded(inner) if isinstance(inner, str) else inner
             if name is None or not isinstance(arguments, dict):
                 return []
             calls.append(Call(name, arguments))
@@ -169,6 +183,20 @@ class Shapes:
                 return [Call(tool.name, inner)]
         return []
 
+    def _decoded(self, text: str) -> Any:
+        try:
+            return decode_value(text)
+        except Fault:
+            start = len(text) - len(text.lstrip())
+        if text[start : start + 1] not in ("{", "["):
+            return None
+        try:
+            value, _, repairs = repair_value_at(text, start, len(text))
+        except Fault:
+            return None
+        self.repairs += repairs
+        return value
+
     def positional(self, name: str, values: list[Any], arguments: Mapping[str, Any]) -> Call:
         """Give values without a name those of the parameters that must stand. Raises NotACall."""
         tool = self.offered.get(name)
@@ -187,24 +215,7 @@ def _covers(tool: Tool, arguments: dict[str, Any]) -> bool:
     return bool(tool.required) and names <= tool.properties.keys() and set(tool.required) <= names
 
 
-def _decoded(text: str) -> Any:
-    try:
-        return decode_value(text)
-    except Fault:
-        return _mended(text)
-
-
-def _mended(text: str) -> Any:
-    start = len(text) - len(text.lstrip())
-    try:
-        return repair_value_at(text, start, len(text))[0] if text[start : start + 1] in ("{", "[") else None
-    except Fault:
-        return None
-
-
-def _is_filled(value: Any) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
-
-
-def _is_placeholder(value: Any) -> bool:
-    return isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip()) is not None
+def _is_filled(key: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip()) or _FREE_TEXT.search(key) is not None
+    return value is not None

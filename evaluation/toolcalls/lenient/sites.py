@@ -13,7 +13,7 @@ from evaluation.toolcalls.completion import Call
 from evaluation.toolcalls.formats.call_objects import NotACall
 from evaluation.toolcalls.formats.json_values import Fault, decode_value_at
 from evaluation.toolcalls.formats.offered import Offered
-from evaluation.toolcalls.formats.python_values import PythonReader
+from evaluation.toolcalls.formats.python_values import PythonCall, PythonReader
 from evaluation.toolcalls.formats.typed_texts import read_typed
 from evaluation.toolcalls.formats.xml_parameters import FUNCTION_OPENING, read_function
 from evaluation.toolcalls.lenient.repair import repair_value_at
@@ -72,6 +72,8 @@ class BlockReader:
                 break
             calls += following.calls
             repairs += following.repairs
+            if following.kind != block.kind:
+                repairs.append("mixed_forms")
             at = following.end
         return Block(calls, block.kind, at, repairs)
 
@@ -130,7 +132,7 @@ class BlockReader:
 
     def _list(self, at: int, shapes: Shapes, marked: bool) -> tuple[list[Call], str, int]:
         reader = PythonReader(self.text, lenient=True)
-        calls = []
+        calls: list[Call] = []
         while not self.text.startswith("]", at):
             call, at = self._python_call(at, shapes, marked)
             calls.append(call)
@@ -190,10 +192,18 @@ class BlockReader:
         if head is None or not head.group(3):
             raise Fault("expected a call", at)
         known = self._known(head.group(1).removesuffix(".call"), shapes, marked, at)
-        found = PythonReader(self.text, lenient=True).arguments(known, head.end() - 1)
+        found = self._python_arguments(known, head.end() - 1, shapes)
         if len(found.positional) == 1 and isinstance(found.positional[0], dict) and not found.arguments:
             return Call(known, found.positional[0]), found.end
         return shapes.positional(known, found.positional, found.arguments), found.end
+
+    def _python_arguments(self, name: str, at: int, shapes: Shapes) -> PythonCall:
+        try:
+            return PythonReader(self.text, lenient=False).arguments(name, at)
+        except Fault:
+            found = PythonReader(self.text, lenient=True).arguments(name, at)
+        shapes.repairs.append("json_literal")
+        return found
 
     def _known(self, name: str, shapes: Shapes, marked: bool, at: int) -> str:
         known = shapes.resolve(name) if self.offered else None

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from evaluation.toolcalls import FORMATS, parse_completion
+from evaluation.toolcalls import FORMATS, format_of_text, parse_completion
 from tests.unit.evaluation.test_real_rows import read
 
 OBJECT = "object"
@@ -321,3 +323,129 @@ def test_all_outputs_seen_in_the_wild_are_parsed_to_their_gold() -> None:
             if recovered(row["raw_output"], format, json.dumps(row["request_tools"])) != wanted:
                 wrong.append(row["id"])
         assert wrong == [], format
+
+
+WEATHER_IN_ROME = CALL.replace("Paris", "Rome")
+NAMED = [
+    ("hermes", f"<tool_call>\n{CALL}\n<tool_call>\n{CALL}\n</tool_call>", 2, "missing_closing_tag"),
+    ("hermes", f"<tool_call>\n{CALL} junk\n</tool_call>", 1, "text_behind_call"),
+    ("hermes", f"<tool_call>\n{CALL}}}\n</tool_call>", 1, "extra_closer"),
+    ("hermes", f"<tool_call>\n{CALL}\n</tool_call>\n</tool_call>", 1, "stray_tag"),
+    ("hermes", f"<tool_call>\n[{CALL}]\n</tool_call>", 1, "call_in_list"),
+    ("hermes", f"<tool_call>\n{CALL}\n{WEATHER_IN_ROME}\n</tool_call>", 2, "several_calls"),
+    ("hermes", f"<tool_call>\n```json\n{CALL}\n```\n</tool_call>", 1, "fence"),
+    ("hermes", '<tool_call>{"name": "status", "arguments": null}</tool_call>', 1, "absent_arguments"),
+    ("hermes", f"<|python_tag|>{CALL}", 1, "other_format"),
+    ("toolcall_tag", f"<TOOLCALL>{CALL}</TOOLCALL>", 1, "missing_list"),
+    ("mistral", f"[TOOL_CALLS] {CALL}", 1, "missing_list"),
+    ("xlam", CALL, 1, "missing_list"),
+    ("bare_json", f"Sure: {CALL}", 1, "text_before_call"),
+    ("llama3_json", f"[{CALL}]", 1, "call_in_list"),
+    ("llama3_pythonic", "[status(now=true)]", 1, "json_literal"),
+    ("llama3_pythonic", 'Call: [get_weather(city="Paris")]', 1, "text_before_call"),
+    ("llama3_pythonic", '<|python_start|>[get_weather(city="Paris")]<|python_end|>', 1, "other_format"),
+    (
+        "structured",
+        json.dumps({"tool_calls": [{"function": {"name": "status", "arguments": "{'a': 1}"}}]}),
+        1,
+        "single_quotes",
+    ),
+    (
+        "structured",
+        json.dumps({"tool_calls": [{"name": "status", "arguments": {}}]}),
+        1,
+        "missing_function",
+    ),
+]
+
+
+@pytest.mark.parametrize(("format", "text", "count", "repair"), NAMED, ids=[f"{r[0]}: {r[1]}" for r in NAMED])
+def test_one_overlooked_fault_is_the_one_that_is_named(
+    format: str, text: str, count: int, repair: str
+) -> None:
+    parsed = parse_completion(text, format, tools=TOOLS, lenient=True)
+    assert (len(parsed.calls), parsed.error, parsed.repairs) == (count, None, (repair,))
+    assert "tool_call" not in parsed.text or repair == "stray_tag"
+    assert "python_end" not in parsed.text
+
+
+OWN_SHAPES = [
+    ("llama3_json", '{"name": "get_weather", "parameters": {"city": "Paris"}}'),
+    ("llama3_json", f"<|python_tag|>{CALL}"),
+    ("xlam", f'{{"tool_calls": [{CALL}]}}'),
+    ("xlam", f"```json\n[{CALL}]\n```"),
+    ("bare_json", f"Look.\n```json\n{CALL}\n```"),
+    ("llama3_pythonic", '[get_weather(city="Paris")]'),
+    ("structured", json.dumps({"tool_calls": [{"function": {"name": "status", "arguments": "{}"}}]})),
+]
+
+
+@pytest.mark.parametrize(("format", "text"), OWN_SHAPES)
+def test_nothing_is_overlooked_in_the_shape_of_a_format_itself(format: str, text: str) -> None:
+    parsed = parse_completion(text, format, tools=TOOLS, lenient=True)
+    assert len(parsed.calls) == 1
+    assert parsed.repairs == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_call", "why"),
+    [
+        ({"path": "a", "content": "TODO"}, True, "a note is a content"),
+        ({"path": "a", "content": ""}, True, "a file may be empty"),
+        ({"path": "a", "content": "<b>"}, True, "a tag is a content"),
+        ({"path": "N/A", "content": "x"}, True, "odd, but no sign of a template"),
+        ({"path": "<path>", "content": "..."}, False, "all is to be filled in"),
+        ({"path": "<path>", "content": "x"}, False, "a path is no free text"),
+        ({"path": "", "content": "x"}, False, "a path may not be empty"),
+    ],
+)
+def test_free_text_is_no_placeholder(arguments: dict[str, str], is_call: bool, why: str) -> None:
+    properties = {"path": {"type": "string"}, "content": {"type": "string"}}
+    parameters = {"type": OBJECT, "properties": properties, "required": ["path", "content"]}
+    tools = json.dumps([{"name": "write_file", "parameters": parameters}])
+    text = json.dumps({"name": "write_file", "arguments": arguments})
+    assert recovered(text, "hermes", tools) == ([("write_file", arguments)] if is_call else []), why
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            CALL,
+            WEATHER_IN_ROME,
+            CALL.replace("arguments", "parameters"),
+            '{"get_weather": {"city": "Rome"}}',
+        ),
+        *(
+            "<tool_call>",
+            "</tool_call>",
+            "<TOOLCALL>",
+            "</TOOLCALL>",
+            "[TOOL_CALLS]",
+            "[ARGS]",
+            "```",
+            "```json",
+        ),
+        *("<|python_tag|>", "<|python_start|>", "[", "]", "}", ",", ";", "\n", "\n", " ", "Sure: ", " junk "),
+        *(
+            '[get_weather(city="Paris")]',
+            'get_weather("Paris")',
+            "[status(now=true)]",
+            "status{}",
+            "</think>",
+        ),
+        *("<function=get_weather>", "<parameter=city>\nParis\n", "</parameter>", "</function>"),
+    ]
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(PIECES, max_size=8).map("".join), st.sampled_from([*FORMATS]))
+def test_where_a_lenient_parse_reads_other_calls_it_says_why(text: str, format: str) -> None:
+    strict = parse_completion(text, format, tools=TOOLS)
+    parsed = parse_completion(text, format, tools=TOOLS, lenient=True)
+    if parsed.calls and parsed != strict and (strict.error or strict.calls != parsed.calls):
+        assert parsed.repairs
+
+
+def test_llama_4_may_open_its_list_with_a_sign() -> None:
+    assert format_of_text('<|python_start|>[get_weather(city="Paris")]<|python_end|>') == "llama3_pythonic"
