@@ -28,7 +28,8 @@ def count_as_written(calls: Sequence[Call], expected: Mapping[str, Any], tools: 
     allowed = expected.get("allowed")
     try:
         if allowed:
-            arguments = _count_allowed(calls, _whole(allowed))
+            entries, end = scan(allowed, 0)
+            arguments = _count_allowed(calls, entries) if end == len(allowed) else None
         else:
             arguments = _count_given(calls, expected.get("calls") or [])
         if arguments is None or expected.get("fits_tools") is True:
@@ -63,12 +64,13 @@ def _count_allowed(calls: Sequence[Call], entries: Sequence[Any]) -> int | None:
             return None
         for argument, value in written.items():
             choices = accepted.get(argument)
-            if choices.__class__ is not list:
+            if choices.__class__ is not list or not choices:
                 return None
+            first = choices[0]
             # The test of `_is_written_as` for texts, here because most values are: a call takes as long.
-            if choices and value.__class__ is str and value == choices[0] and value:
+            if first.__class__ is str and value == first and first:
                 continue
-            if not choices or not _is_written_as(choices[0], value):
+            if not _is_written_as(first, value):
                 return None
         if len(written) < len(accepted):
             for argument, choices in accepted.items():

@@ -15,12 +15,16 @@ STOP_TOKENS = (
     "<end_of_turn>",
 )
 BLANKS = " \t\r\n"
-_ENDINGS = (*STOP_TOKENS, *BLANKS)
+_LAST_SIGNS = frozenset(token[-2:] for token in STOP_TOKENS)
 
 
 def without_stop_tokens(text: str) -> str:
     """Return a text less the stop tokens at its end, and the blanks between and behind them."""
-    if not text.endswith(_ENDINGS) or not text.rstrip(BLANKS).endswith(STOP_TOKENS):
+    # Most texts end otherwise, and trying token after token would cost as much as reading a call.
+    last = text[-2:]
+    if last not in _LAST_SIGNS and last[-1:] not in BLANKS:
+        return text
+    if not text.rstrip(BLANKS).endswith(STOP_TOKENS):
         return text
     end = kept = len(text)
     while True:
