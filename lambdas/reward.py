@@ -13,7 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evaluation.toolcalls import Score
-from evaluation.toolcalls.rewards import Reward, check_format, checked_weights, grade, lacks_tools, row_of
+from evaluation.toolcalls.rewards import (
+    Reward,
+    check_format,
+    checked_weights,
+    decoded,
+    grade,
+    lacks_tools,
+    row_of,
+)
 
 RESPONSES = ("nova", "open")
 # Whose turn it was, where it was not the model's.
@@ -87,7 +95,7 @@ def _weights(text: str) -> Mapping[str, float]:
 
 def _entries(event: Any) -> Sequence[Any]:
     if isinstance(event, Mapping) and "body" in event:
-        event = _decoded(event["body"])
+        event = decoded(event["body"])
     if isinstance(event, list):
         return event
     if isinstance(event, Mapping):
@@ -129,10 +137,10 @@ def _grade(fields: Mapping[str, Any], settings: Settings) -> Reward:
 
 def _reference(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The first of `expected`, `tools` and `answers` in the reference, the metadata, and the entry itself."""
-    metadata = _decoded(fields.get("metadata"))
+    metadata = decoded(fields.get("metadata"))
     metadata = metadata if isinstance(metadata, Mapping) else {}
     reference = fields.get("reference_answer")
-    reference = _decoded(metadata.get("reference_answer") if reference is None else reference)
+    reference = decoded(metadata.get("reference_answer") if reference is None else reference)
     reference = reference if isinstance(reference, Mapping) else {}
     if "decision" in reference:
         reference = {**reference, "expected": reference}
@@ -152,12 +160,3 @@ def _metrics(graded: Reward) -> list[dict[str, Any]]:
         *({"name": name, "value": value, "type": "Reward"} for name, value in made.items()),
         *({"name": name, "value": float(value), "type": "Metric"} for name, value in watched.items()),
     ]
-
-
-def _decoded(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None

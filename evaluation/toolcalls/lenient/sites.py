@@ -119,10 +119,10 @@ class BlockReader:
         """Decode the JSON value at `start`, mended if need be."""
         try:
             value, at = decode_value_at(self.text, start)
-            if at <= end:
-                return value, at
         except Fault:
-            pass
+            value, at = None, len(self.text) + 1
+        if at <= end:
+            return value, at
         if self.mends == 0:
             raise Fault("too much to be mended", start)
         self.mends -= 1

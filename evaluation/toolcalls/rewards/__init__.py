@@ -9,7 +9,13 @@ from evaluation.toolcalls.rewards.grading import (
     grade,
     reward,
 )
-from evaluation.toolcalls.rewards.trainer import ToolCallReward, lacks_tools, row_of, tool_call_reward
+from evaluation.toolcalls.rewards.trainer import (
+    ToolCallReward,
+    decoded,
+    lacks_tools,
+    row_of,
+    tool_call_reward,
+)
 
 __all__ = [
     "FREE_CHARACTERS",
@@ -18,6 +24,7 @@ __all__ = [
     "ToolCallReward",
     "check_format",
     "checked_weights",
+    "decoded",
     "grade",
     "lacks_tools",
     "reward",

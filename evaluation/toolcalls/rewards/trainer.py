@@ -97,7 +97,7 @@ def row_of(fields: Mapping[str, Any]) -> Row:
     grading names it.
     """
     given = {name: fields.get(name) for name in ("expected", "tools", "answers")}
-    row = {name: _decoded(value) for name, value in given.items() if value is not None}
+    row = {name: decoded(value) for name, value in given.items() if value is not None}
     if isinstance(row.get("tools"), list):
         row["tools"] = [_unwrapped(tool) for tool in row["tools"]]
     return row
@@ -111,7 +111,8 @@ def lacks_tools(row: Row) -> bool:
     )
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """What a JSON text spells; anything else, and a text that spells nothing, as it is."""
     if not isinstance(value, str):
         return value
     try:
