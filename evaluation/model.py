@@ -6,11 +6,12 @@ import hashlib
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from data.recipe_format import RowFormat, find_call_format, read_format, read_recipe
@@ -22,27 +23,36 @@ DIGEST_CHARACTERS = 12
 
 @dataclass(frozen=True)
 class Subject:
-    """A model ready to be evaluated.
+    """A model to be evaluated; its weights are loaded when they are first asked for.
 
-    `format`: how its completions are parsed. `end_of_turn`: the text that ends an assistant turn. `digest`:
-    the same for the same weights, template and format only.
+    `folder`: the Hugging Face model. `format`: how its completions are parsed. `end_of_turn`: the text that
+    ends an assistant turn. `digest`: the same for the same weights, template and format only.
     """
 
-    model: PreTrainedModel
+    folder: Path
     tokenizer: PreTrainedTokenizerBase
     format: str
     end_of_turn: str
     digest: str
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return torch.device(self.model.device)
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The weights: in bfloat16 on a GPU, in float32 on a CPU."""
+        # Bars that redraw themselves make a job's log unreadable; progress has its own lines.
+        disable_progress_bar()
+        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        return AutoModelForCausalLM.from_pretrained(str(self.folder), dtype=dtype).to(self.device).eval()
 
-    @property
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the weights lie, or will."""
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
     def max_tokens(self) -> int:
         """The longest sequence that the model has positions for."""
-        return int(self.model.config.get_text_config().max_position_embeddings)
+        config = AutoConfig.from_pretrained(str(self.folder))
+        return int(config.get_text_config().max_position_embeddings)
 
     def encode(self, text: str) -> list[int]:
         """Tokenize a rendered text, which carries its special tokens already."""
@@ -54,7 +64,7 @@ class Subject:
 
 
 def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
-    """Load a model for evaluation: bfloat16 on a GPU, float32 on a CPU.
+    """Load a model's tokenizer and format for evaluation; the weights follow when they are needed.
 
     `model_dir`: the folder of a Hugging Face model, or one that holds it as ``model/`` or ``base_model/``.
     `recipe`: a YAML file whose ``chat_template`` (below the repository's root), ``tools_rendering`` and
@@ -64,14 +74,8 @@ def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
     rows = read_format(read_recipe(recipe), recipe) if recipe else RowFormat()
     tokenizer = load_tokenizer(folder, rows.chat_template, rows.tools_rendering)
     format = find_call_format(rows.tool_call_format, str(tokenizer.chat_template))
-    # Bars that redraw themselves make a job's log unreadable; progress has its own lines.
-    disable_progress_bar()
-    has_gpu = torch.cuda.is_available()
-    dtype = torch.bfloat16 if has_gpu else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype)
-    model = model.to("cuda" if has_gpu else "cpu").eval()
     digest = _digest(folder, str(tokenizer.chat_template), format)
-    return Subject(model, tokenizer, format, end_of_turn(tokenizer), digest)
+    return Subject(folder, tokenizer, format, end_of_turn(tokenizer), digest)
 
 
 def peak_memory_gib(device: torch.device) -> float:
