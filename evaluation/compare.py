@@ -81,7 +81,7 @@ def metrics_of(comparison: Comparison) -> dict[str, float]:
         for suite, summaries in comparison.summaries.items()
         for variant, summary in summaries.items()
         for name, one in _named_estimates(summary).items()
-        if one.value is not None and (name in SUITES[suite].metrics or name not in summary.metrics)
+        if one.value is not None and (name in SUITES[suite].shown or name not in summary.metrics)
     }
 
 
@@ -103,7 +103,7 @@ def table_of(comparison: Comparison) -> str:
     """The comparison as text, a line a variant and suite."""
     lines = []
     for suite, summaries in comparison.summaries.items():
-        names = list(SUITES[suite].metrics)
+        names = SUITES[suite].shown
         lines.append(f"{suite:<22}" + "".join(f"{name:>24}" for name in names) + f"{'scored':>10}")
         for variant, summary in summaries.items():
             cells = "".join(f"{_cell(summary, name):>24}" for name in names)
@@ -139,7 +139,7 @@ def _as_columns(comparison: Comparison) -> dict[str, list[Any]]:
 def _as_markdown(comparison: Comparison) -> str:
     lines = []
     for suite, summaries in comparison.summaries.items():
-        names = list(SUITES[suite].metrics)
+        names = SUITES[suite].shown
         lines += [
             f"**{suite}**",
             "",

@@ -94,8 +94,7 @@ def compare(run_id: str | None, data_dir: Path, scores_dir: Path) -> Comparison:
 
 def compare_suite(suite: str, rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]]) -> list[Pair]:
     """Hold the variants of one suite against each other by its main metric."""
-    metric = SUITES[suite].main_metric
-    part = SUITES[suite].metrics[metric]
+    metric, part = SUITES[suite].main_metric, SUITES[suite].main_part
     pairs = [
         Pair(suite, metric, a, b, _compare_pair(rows, scores[a], scores[b], part))
         for a, b in PAIRS

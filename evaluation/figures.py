@@ -17,6 +17,7 @@ from evaluation.toolcalls.metrics import (
     Tally,
     accuracy,
     ast_accuracy_by_category,
+    conversation_accuracy,
     macro_f1,
     part_rate,
     ratio_of_counts,
@@ -65,6 +66,9 @@ FIGURES: Mapping[str, Figure] = {
     "acc_norm": _part("the likeliest answer per character is the gold one", HARNESS, "acc_norm"),
     "accuracy": Figure(
         "correct in every respect", "rows", OURS, lambda graded: accuracy(one.score for one in graded)
+    ),
+    "conversation_accuracy": Figure(
+        "every turn correct in every respect", "conversations", OURS, conversation_accuracy
     ),
     "decision_accuracy": _part("the expected decision, whatever its calls", WHEN2CALL, "decision"),
     "macro_f1": Figure("mean F1 of the decisions that some row expects", "rows", WHEN2CALL, macro_f1),

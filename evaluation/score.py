@@ -22,7 +22,7 @@ from data.rows import Rejection
 from evaluation.figures import FIGURES
 from evaluation.inputs import read_predictions, read_rows_of_any_shape
 from evaluation.jsonl import check_output, write_jsonl
-from evaluation.suites import GENERATED_CALLS, MULTIPLE_CHOICE, Suite
+from evaluation.suites import SUITES, Suite
 from evaluation.summary import Summary, summarise
 from evaluation.tables import table_of_summary
 from evaluation.toolcalls import FORMATS, score_suite
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.out:
         check_output(given.out, (given.rows, given.predictions))
     read, predictions = read_rows_of_any_shape(given.rows), read_predictions(given.predictions, given.format)
-    suite = _suite_of(predictions, given.predictions)
-    rules = BFCL_RULES if given.bfcl_strict else DEFAULT_RULES
+    suite = _suite_of(predictions, given.predictions, given.suite)
+    rules = BFCL_RULES if given.bfcl_strict or suite.rules == "bfcl" else DEFAULT_RULES
     scored = score_suite(read.rows, predictions, rules=rules, lenient=given.lenient)
     unread = {one.id: one for one in read.unread if one.id is not None and one.id not in scored.scores}
     unknown = [name for name in scored.unknown_ids if name not in unread]
@@ -55,11 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table_of_summary(summary, unknown, read.unread))
 
 
-def _suite_of(predictions: Sequence[Mapping[str, Any]], path: Path) -> Suite:
+def _suite_of(predictions: Sequence[Mapping[str, Any]], path: Path, named: str | None) -> Suite:
     with_choices = [one for one in predictions if "choices" in one]
     if with_choices and any("completion" in one for one in predictions):
         raise BadInput(f"{path}: mixes 'choices' and 'completion', which are measured apart; split the file")
-    return MULTIPLE_CHOICE if with_choices else GENERATED_CALLS
+    suite = SUITES[named or ("when2call_mcq" if with_choices else "own")]
+    if (suite.kind == "multiple_choice") != bool(with_choices):
+        held = "choices" if with_choices else "completions"
+        raise BadInput(f"--suite {suite.name}: is of kind {suite.kind}, and {path} holds {held}")
+    return suite
 
 
 def _as_json(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejection]) -> dict[str, Any]:
@@ -86,6 +90,11 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--format",
         choices=FORMATS,
         help="how texts write calls, where a line does not say; without it each text's own format is told",
+    )
+    parser.add_argument(
+        "--suite",
+        choices=SUITES,
+        help="give the figures of this suite, by its rules (default: what the file holds)",
     )
     parser.add_argument("--lenient", action="store_true", help="mend calls that are nearly well formed")
     parser.add_argument("--bfcl-strict", action="store_true", help="compare values as BFCL's checker does")

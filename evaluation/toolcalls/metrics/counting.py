@@ -18,6 +18,7 @@ class Graded(NamedTuple):
 
     `category`: the row's source. `offers_tools`: whether there is any tool to call. `is_ordered`: whether the
     order of the calls counts. `names_calls`: False where any call will do, as in BFCL's relevance.
+    `conversation`: the one that the row is a turn of, empty for none.
     """
 
     expected: str
@@ -26,6 +27,7 @@ class Graded(NamedTuple):
     offers_tools: bool = True
     is_ordered: bool = False
     names_calls: bool = True
+    conversation: str = ""
 
 
 def graded_of(row: Mapping[str, Any], score: Score) -> Graded:
@@ -40,12 +42,23 @@ def graded_of(row: Mapping[str, Any], score: Score) -> Graded:
         offers_tools=offers_tools,
         is_ordered=expected.get("ordered") is True,
         names_calls=expected.get("any_call") is not True,
+        conversation=str(row.get("conversation") or ""),
     )
 
 
 def accuracy(scores: Iterable[Score]) -> Proportion:
     """The share of scored rows that are correct in every respect (value 1)."""
     return _proportion(score.is_correct for score in scores if score.value is not None)
+
+
+def conversation_accuracy(graded: Sequence[Graded]) -> Proportion:
+    """The share of conversations whose every turn is correct; one with an unscored turn is left out."""
+    turns: dict[str, list[Score]] = {}
+    for one in graded:
+        if one.conversation:
+            turns.setdefault(one.conversation, []).append(one.score)
+    whole = [scores for scores in turns.values() if all(score.value is not None for score in scores)]
+    return _proportion(all(score.is_correct for score in scores) for scores in whole)
 
 
 def part_rate(scores: Iterable[Score], part: str) -> Proportion:

@@ -18,7 +18,7 @@ import pytest
 from data.lines import MAX_LINE_BYTES
 from evaluation import inputs, score
 from evaluation.jsonl import read_jsonl, write_jsonl
-from evaluation.suites import GENERATED_CALLS
+from evaluation.suites import SUITES
 from evaluation.toolcalls import parse_completion, score_suite
 from jobs.doors import BadInput
 from tests.unit.evaluation.rows import ANSWERS, call_row, choice_row, hermes, text_row
@@ -71,7 +71,7 @@ def test_json_and_scores_are_written(
     accuracy = content["metrics"]["accuracy"]
     assert (accuracy["value"], accuracy["n"], accuracy["source"]) == (0.5, 2, "Toolwright")
     assert accuracy["low"] < 0.5 < accuracy["high"]
-    assert content["metrics"].keys() == set(GENERATED_CALLS.figures)
+    assert content["metrics"].keys() == set(SUITES["own"].figures)
     assert content["confusion"] == {"tool_call": {"malformed_call": 1, "tool_call": 1}}
     assert content["unread"] == []
     assert content["reasons"] == {"correct": 1, "malformed_call": 1}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evaluation.figures import FIGURES
-from evaluation.suites import GENERATED_CALLS, MULTIPLE_CHOICE, SUITES, Suite
+from evaluation.suites import SUITES, Suite
 from evaluation.summary import rate, summarise
 from evaluation.tables import table_of_summary
 from evaluation.toolcalls import score_suite
@@ -19,6 +19,7 @@ from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Rati
 from evaluation.toolcalls.score import Score
 from tests.unit.evaluation.rows import ANSWERS, call_row, choice_row, hermes, text_row
 
+GENERATED_CALLS, MULTIPLE_CHOICE = SUITES["own"], SUITES["when2call_mcq"]
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 INTERVALS = {
     Proportion: "Wilson",
@@ -129,10 +130,21 @@ def test_what_tables_show_is_among_the_figures_and_counts_the_same(name: str) ->
     rows, said = suite_of(30)
     scores = score_suite(rows, said).scores
     summary = summarise(suite, rows, scores)
-    assert suite.main_metric in suite.metrics
-    assert suite.figures[: len(suite.metrics)] == tuple(suite.metrics), "what is read first stands first"
-    for metric, part in suite.metrics.items():
-        assert summary.metrics[metric].value == rate(list(scores.values()), part).value
+    assert suite.figures[: len(suite.shown)] == suite.shown, "what is read first stands first"
+    assert len(set(suite.figures)) == len(suite.figures)
+    assert summary.metrics[suite.main_metric].value == rate(list(scores.values()), suite.main_part).value
+
+
+def test_a_conversation_is_right_if_every_turn_is() -> None:
+    rows = [
+        {**call_row(GOLD, row_id=f"{talk}#{turn}"), "conversation": talk} for talk in "abc" for turn in (1, 2)
+    ]
+    rows.append(call_row(GOLD, row_id="alone"))
+    said = [{"id": row["id"], "completion": SAID[row["id"] == "b#2"], "format": "hermes"} for row in rows]
+    # The third talk lacks a turn, so nobody knows whether it is right.
+    scores = score_suite(rows, [one for one in said if one["id"] != "c#1"]).scores
+    found = summarise(SUITES["multi_turn"], rows, scores).metrics["conversation_accuracy"]
+    assert (found.value, found.n) == (0.5, 2)
 
 
 def test_a_whole_benchmark_s_figures_take_seconds_at_most() -> None:
