@@ -20,7 +20,16 @@ Row = Mapping[str, Any]
 # The order in which variants are shown; any other follows by name.
 VARIANTS = ("base", "prompt", "sft", "dpo", "sft-dpo", "rft", "sft-rft", "sft-dpo-rft")
 # What each variant is held against: a over b.
-PAIRS = (("sft", "base"), ("dpo", "base"), ("sft-dpo", "base"), ("sft-dpo", "sft"))
+PAIRS = (
+    ("prompt", "base"),
+    ("sft", "base"),
+    ("dpo", "base"),
+    ("sft-dpo", "base"),
+    ("sft-dpo", "sft"),
+    # Whether tuning is worth more than a prompt.
+    ("sft", "prompt"),
+    ("sft-dpo", "prompt"),
+)
 
 
 @dataclass(frozen=True)

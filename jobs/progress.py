@@ -11,12 +11,16 @@ SECONDS_BETWEEN_LINES = 2.0
 class Progress:
     """Print ``progress step=… total=… seconds_left=…``, at most one line every two seconds and the last step.
 
-    `done` steps were made before this process started (a resumed training); they do not count in the rate.
+    `done` steps were made before this process started (a resumed job); they do not count in the rate. With
+    `unit`, steps a second are shown too, as ``<unit>_per_second=…``.
     """
 
-    def __init__(self, total: int, *, done: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, total: int, *, done: int = 0, unit: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._total = total
         self._done = done
+        self._unit = unit
         self._clock = clock
         self._started = clock()
         self._shown = float("-inf")
@@ -27,7 +31,9 @@ class Progress:
         if step < self._total and now - self._shown < SECONDS_BETWEEN_LINES:
             return
         self._shown = now
-        rate = (now - self._started) / max(step - self._done, 1)
-        left = max(round(rate * (self._total - step)), 0)
+        made, seconds = step - self._done, now - self._started
+        left = max(round(seconds / max(made, 1) * (self._total - step)), 0)
         ending = "" if loss is None else f" loss={loss:.4f}"
+        if self._unit and seconds > 0:
+            ending += f" {self._unit}_per_second={made / seconds:.2f}"
         print(f"progress step={step} total={self._total} seconds_left={left}{ending}", flush=True)

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.progress import Progress
 
-LINE = re.compile(r"^progress step=(\d+) total=(\d+) seconds_left=(\d+)(?: loss=(-?\d+\.\d{4}))?$")
+LINE = re.compile(r"^progress step=(\d+) total=(\d+) seconds_left=(\d+)(?: loss=(-?\d+\.\d{4}))?(?: rows_per_second=(\d+\.\d\d))?$")
 
 
 class Clock:
@@ -55,3 +55,13 @@ def test_seconds_left_leave_out_what_was_done_before(capsys: pytest.CaptureFixtu
     first = LINE.match(run(4.0, 90, 80, capsys)[0])
     assert first is not None
     assert int(first[3]) == 36
+
+
+def test_the_rate_counts_this_process_s_steps_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    progress = Progress(100, done=40, unit="rows", clock=clock)
+    clock.now += 5.0
+    progress.show(50)
+    match = LINE.match(capsys.readouterr().out.strip())
+    assert match is not None
+    assert (match[3], match[5]) == ("25", "2.00")
