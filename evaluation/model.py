@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from transformers.utils.logging import disable_progress_bar
 
 from data.recipe_format import RowFormat, find_call_format, read_format, read_recipe
-from data.template import end_of_turn, load_tokenizer, render_prompt
+from data.template import Message, end_of_turn, load_tokenizer, render_completion, render_prompt
 from jobs.doors import BadInput
 
 DIGEST_CHARACTERS = 12
@@ -60,7 +61,22 @@ class Subject:
 
     def prompt_of(self, row: Mapping[str, Any]) -> str:
         """Render the row up to the point where the model answers."""
-        return render_prompt(self.tokenizer, row["messages"], row["tools"])
+        return render_prompt(self.tokenizer, self._messages_of(row), row["tools"])
+
+    def completion_of(self, row: Mapping[str, Any], answer: Message) -> str:
+        """Render an assistant message as the model would write it behind `prompt_of`, its end included."""
+        return render_completion(self.tokenizer, self._messages_of(row), row["tools"], answer)
+
+    def release(self) -> None:
+        """Give the memory of the weights back; they are loaded again when they are next asked for."""
+        self.__dict__.pop("model", None)
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _messages_of(self, row: Mapping[str, Any]) -> Sequence[Message]:
+        messages: Sequence[Message] = row["messages"]
+        return messages
 
 
 def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
