@@ -25,13 +25,15 @@ class RowFormat:
 
     `chat_template`: a file in place of the model's own template. `tools_rendering`: how a template of ours
     prints tools; None leaves it to the template. `tool_call_format`: how calls are parsed back; None finds it
-    from the template. `max_length`: tokens beyond which a row is left out; None keeps all.
+    from the template. `max_length`: tokens beyond which a row is left out; None keeps all. `few_shot_prompt`:
+    the file that the variant `prompt` puts before a row, which nothing else reads.
     """
 
     chat_template: Path | None = None
     tools_rendering: ToolsRendering | None = None
     tool_call_format: str | None = None
     max_length: int | None = DEFAULT_MAX_LENGTH
+    few_shot_prompt: Path | None = None
 
 
 def read_recipe(path: Path) -> dict[str, object]:
@@ -60,7 +62,8 @@ def read_format(fields: Mapping[str, Any], recipe: Path) -> RowFormat:
     if named is not None and named not in FORMATS:
         known = ", ".join(FORMATS)
         raise BadInput(f"recipe {recipe}: tool_call_format {named!r} is unknown; known are {known}")
-    return RowFormat(_template_path(fields.get("chat_template"), recipe), rendering, named, length)
+    template, few_shot = (_file_named(key, fields, recipe) for key in ("chat_template", "few_shot_prompt"))
+    return RowFormat(template, rendering, named, length, few_shot)
 
 
 def find_call_format(named: str | None, chat_template: str) -> str:
@@ -80,10 +83,11 @@ def find_call_format(named: str | None, chat_template: str) -> str:
     return found
 
 
-def _template_path(named: object, recipe: Path) -> Path | None:
+def _file_named(field: str, fields: Mapping[str, Any], recipe: Path) -> Path | None:
+    named = fields.get(field)
     if named is None:
         return None
     path = ROOT / str(named)
     if not path.is_file():
-        raise BadInput(f"recipe {recipe}: chat_template {named}: there is no such file below {ROOT}")
+        raise BadInput(f"recipe {recipe}: {field} {named}: there is no such file below {ROOT}")
     return path

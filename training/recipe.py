@@ -1,7 +1,7 @@
 """A recipe: the whole of a training run in one YAML file, in TRL's own field names.
 
 The keys are the fields of the stage's TRL configuration (``learning_rate``, ``beta``, …), those of peft's
-``LoraConfig`` (``r``, ``lora_alpha``, …) and the four of ours that `OWN_FIELDS` explains.
+``LoraConfig`` (``r``, ``lora_alpha``, …) and the five of ours that `OWN_FIELDS` explains.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ OWN_FIELDS: Mapping[str, Any] = {
     "chat_template": str,  # a path below the repository's root, for models whose own template shows no tools
     "tools_rendering": ToolsRendering,  # JSON Schemas (full, the default) or signatures, in templates of ours
     "tool_call_format": str,  # how evaluation.toolcalls reads the calls that the template writes
+    # A path below the repository's root: what the variant `prompt` tells the base model. Training ignores it.
+    "few_shot_prompt": str,
 }
 # Fields that the job itself decides: a recipe that sets one would be obeyed in part or not at all.
 DECIDED: Mapping[str, str] = {
@@ -61,7 +63,7 @@ class Recipe:
 
     @property
     def all_fields(self) -> dict[str, Any]:
-        """Every field that was set, as it will be used; what MLflow shows as parameters."""
+        """Every field that was set and that training uses, as it will be; what MLflow shows as parameters."""
         template = self.format.chat_template
         own = {
             "method": self.method,

@@ -56,6 +56,7 @@ FAULTS = [
     ("method: full\noutput_dir: x", "'output_dir' cannot be set: --out", "the job decides"),
     ("method: full\nassistant_only_loss: true", "the loss is on the completion alone", "the job decides"),
     ("method: full\nchat_template: no.jinja", "there is no such file", "a template that is not there"),
+    ("method: full\nfew_shot_prompt: no.yaml", "few_shot_prompt no.yaml: there is no such file", "no prompt"),
     ("method: full\ntools_rendering: short", "expected 'full' or 'compact', found 'short'", "a closed list"),
     ("method: full\ntool_call_format: herms", "'herms' is unknown; known are hermes", "an unknown format"),
     ("method: full\nmax_length: 0", "max_length 0: give a number of tokens", "no row would be left"),
@@ -113,6 +114,17 @@ def test_the_hash_follows_the_fields_and_not_the_file(tmp_path: Path) -> None:
     two = load_recipe(write(tmp_path, "seed: 1\nmethod: full"), SFTConfig)
     three = load_recipe(write(tmp_path, "seed: 1\nmethod: full"), SFTConfig, {"seed": "2"})
     assert one.hash == two.hash != three.hash
+
+
+def test_the_few_shot_prompt_is_no_part_of_a_training(tmp_path: Path) -> None:
+    """Another prompt must not keep a training from being resumed."""
+    plain = load_recipe(write(tmp_path, "method: full"), SFTConfig)
+    named = "few_shot_prompt: training/few_shot/when_to_call.yaml"
+    prompted = load_recipe(write(tmp_path, f"method: full\n{named}"), SFTConfig)
+    assert prompted.format.few_shot_prompt == ROOT / "training" / "few_shot" / "when_to_call.yaml"
+    assert plain.format.few_shot_prompt is None
+    assert "few_shot_prompt" not in prompted.training_fields
+    assert prompted.hash == plain.hash
 
 
 @pytest.mark.parametrize("config_class", STAGES.values())
