@@ -17,6 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from data.recipe_format import RowFormat, find_call_format, read_format, read_recipe
 from data.template import Message, end_of_turn, load_tokenizer, render_completion, render_prompt
+from evaluation.few_shot import FewShot, read_few_shot
 from jobs.doors import BadInput
 
 DIGEST_CHARACTERS = 12
@@ -27,7 +28,8 @@ class Subject:
     """A model to be evaluated; its weights are loaded when they are first asked for.
 
     `folder`: the Hugging Face model. `format`: how its completions are parsed. `end_of_turn`: the text that
-    ends an assistant turn. `digest`: the same for the same weights, template and format only.
+    ends an assistant turn. `digest`: the same for the same weights, template, format and few-shot prompt
+    only. `few_shot`: what stands before every conversation, None for nothing.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class Subject:
     format: str
     end_of_turn: str
     digest: str
+    few_shot: FewShot | None = None
 
     @cached_property
     def model(self) -> PreTrainedModel:
@@ -76,22 +79,24 @@ class Subject:
 
     def _messages_of(self, row: Mapping[str, Any]) -> Sequence[Message]:
         messages: Sequence[Message] = row["messages"]
-        return messages
+        return self.few_shot.messages_for(messages, self.tokenizer) if self.few_shot else messages
 
 
-def load_subject(model_dir: Path, recipe: Path | None = None) -> Subject:
+def load_subject(model_dir: Path, recipe: Path | None = None, *, few_shot: bool = False) -> Subject:
     """Load a model's tokenizer and format for evaluation; the weights follow when they are needed.
 
     `model_dir`: the folder of a Hugging Face model, or one that holds it as ``model/`` or ``base_model/``.
     `recipe`: a YAML file whose ``chat_template`` (below the repository's root), ``tools_rendering`` and
-    ``tool_call_format`` are used; without it all come from the tokenizer. Raises BadInput.
+    ``tool_call_format`` are used; without it all come from the tokenizer. `few_shot`: put the recipe's
+    ``few_shot_prompt`` before every conversation. Raises BadInput.
     """
     folder = _find_model(model_dir)
     rows = read_format(read_recipe(recipe), recipe) if recipe else RowFormat()
     tokenizer = load_tokenizer(folder, rows.chat_template, rows.tools_rendering)
     format = find_call_format(rows.tool_call_format, str(tokenizer.chat_template))
-    digest = _digest(folder, str(tokenizer.chat_template), format)
-    return Subject(folder, tokenizer, format, end_of_turn(tokenizer), digest)
+    shown = _few_shot_of(rows, recipe) if few_shot else None
+    digest = _digest(folder, str(tokenizer.chat_template), format, shown)
+    return Subject(folder, tokenizer, format, end_of_turn(tokenizer), digest, shown)
 
 
 def peak_memory_gib(device: torch.device) -> float:
@@ -109,8 +114,17 @@ def _find_model(given: Path) -> Path:
     raise BadInput(f"{given}: no model here (no config.json in it, nor in model/ or base_model/ below it)")
 
 
-def _digest(folder: Path, chat_template: str, format: str) -> str:
+def _few_shot_of(rows: RowFormat, recipe: Path | None) -> FewShot:
+    if rows.few_shot_prompt is None:
+        named = f"recipe {recipe}: names no few_shot_prompt" if recipe else "no recipe is given"
+        raise BadInput(f"{named}; the few-shot prompt is a file that a recipe names as few_shot_prompt")
+    return read_few_shot(rows.few_shot_prompt)
+
+
+def _digest(folder: Path, chat_template: str, format: str, few_shot: FewShot | None) -> str:
     digest = hashlib.sha256(f"{format}\0{chat_template}\0".encode())
+    if few_shot is not None:
+        digest.update(f"{few_shot.digest}\0".encode())
     for path in sorted(folder.iterdir()):
         if path.suffix in (".safetensors", ".bin") or path.name in ("config.json", "tokenizer.json"):
             with path.open("rb") as file:
