@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM
 
 from evaluation import predict
-from evaluation.generation import Prompt, batches_by_length, generate_completions
+from evaluation.generation import Decoding
 from evaluation.jsonl import read_jsonl, write_jsonl
 from evaluation.model import Subject, load_subject
 from evaluation.predictions import PredictionFile
+from evaluation.suites import SUITES
 from jobs.doors import BadInput
 from tests.unit.evaluation.models import save_tiny_model
 from tests.unit.evaluation.rows import choice_row, text_row
@@ -45,94 +45,38 @@ def rows_of_lengths(*lengths: int) -> list[dict[str, Any]]:
     return made
 
 
-def generate(subject: Subject, rows: list[dict[str, Any]], tokens: int = 12) -> dict[str, dict[str, Any]]:
-    return {one["id"]: one for batch in generate_completions(subject, rows, tokens) for one in batch}
-
-
-def test_padding_and_batches_change_no_completion(subject: Subject) -> None:
-    rows = rows_of_lengths(1, 9, 3, 20)
-    alone = {}
-    for row in rows:
-        alone.update(generate(subject, [row]))
-    assert generate(subject, rows) == alone
-
-
-def test_completions_stop_at_the_end_of_the_turn_and_keep_markers(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = subject.encode("Hi <tool_call>{}</tool_call><|im_end|>")
-    tail = said + [said[-1]] * 3
-
-    def speak(tokens: torch.Tensor, **_: Any) -> torch.Tensor:
-        return torch.cat([tokens, torch.tensor([tail] * len(tokens))], dim=1)
-
-    monkeypatch.setattr(subject.model, "generate", speak)
-    predicted = generate(subject, rows_of_lengths(1))["r0"]
-    assert predicted["completion"] == "Hi <tool_call>{}</tool_call>"
-    assert (predicted["stop_reason"], predicted["tokens"]) == ("end_of_turn", len(said) - 1)
-    assert predicted["format"] == "hermes"
-
-
-def test_decoding_is_greedy_whatever_the_model_asks_for(subject: Subject) -> None:
-    rows = rows_of_lengths(4)
-    first = generate(subject, rows)
-    subject.model.generation_config.do_sample = True
-    subject.model.generation_config.temperature = 5.0
-    subject.model.generation_config.repetition_penalty = 9.0
-    assert generate(subject, rows) == first
-
-
-def test_a_row_that_fails_costs_no_other_and_says_why(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = subject.model.generate
-
-    def fragile(tokens: torch.Tensor, **rest: Any) -> torch.Tensor:
-        if tokens.shape[1] > 380:
-            raise torch.OutOfMemoryError("no room")
-        generated: torch.Tensor = real(tokens, **rest)
-        return generated
-
-    monkeypatch.setattr(subject.model, "generate", fragile)
-    rows = rows_of_lengths(1, 60, 400, 2)
-    rows[3]["tools"] = "{"
-    predicted = generate(subject, rows)
-    assert "completion" in predicted["r0"]
-    assert predicted["r1"]["error"] == "OutOfMemoryError: no room"
-    assert "leaves room for 0 new ones" in predicted["r2"]["error"]
-    assert "tools: not JSON" in predicted["r3"]["error"]
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(1, 300), max_size=40), st.integers(50, 2_000))
-def test_batches_hold_every_prompt_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    prompts = [Prompt(str(number), (1,) * length) for number, length in enumerate(lengths)]
-    batches = list(batches_by_length(prompts, 10, budget))
-    assert sorted(one.row_id for batch in batches for one in batch) == sorted(one.row_id for one in prompts)
-    for batch in batches:
-        held = len(batch) * (max(len(one.tokens) for one in batch) + 10)
-        assert held <= budget or len(batch) == 1
-
-
-def test_a_cut_line_is_dropped_and_its_row_predicted_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", ['{"id": "c", "comple', '{"i', ""])
+def test_a_cut_line_is_dropped_and_its_row_predicted_again(tmp_path: Path, cut: str) -> None:
     path = tmp_path / "own.jsonl"
-    PredictionFile(path, "abc").append([{"id": "a"}, {"id": "b"}])
+    with PredictionFile(path, "abc") as file:
+        file.append([{"id": "a"}, {"id": "b"}])
     whole = path.read_bytes()
-    path.write_bytes(whole + b'{"id": "c", "comple')
-    file = PredictionFile(path, "abc")
-    assert file.missing([{"id": name} for name in "abcd"]) == [{"id": "c"}, {"id": "d"}]
-    assert path.read_bytes() == whole
+    path.write_bytes(whole + cut.encode())
+    with PredictionFile(path, "abc") as file:
+        assert file.missing([{"id": name} for name in "abcd"]) == [{"id": "c"}, {"id": "d"}]
+        assert path.read_bytes() == whole
+        file.append([{"id": "c"}])
+    assert [one["id"] for one in read_jsonl(path)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
-    "content", ['{"id": "a", "model": "other"}\n', '{"id": "a"}\n', "nonsense\n", "[]\n"]
+    "content",
+    ['{"id": "a", "model": "other"}\n', '{"id": "a"}\n', "nonsense\n", "[]\n", "a text without an end", "{}"],
 )
-def test_predictions_of_another_model_are_never_gone_on_with(tmp_path: Path, content: str) -> None:
+def test_a_file_of_anything_else_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
     path = tmp_path / "own.jsonl"
     path.write_text(content)
     with pytest.raises(BadInput, match=r"own\.jsonl"):
         PredictionFile(path, "abc")
     assert path.read_text() == content
+
+
+def test_two_processes_cannot_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    with PredictionFile(path, "abc"), pytest.raises(BadInput, match="another process is writing it"):
+        PredictionFile(path, "abc")
+    with PredictionFile(path, "abc") as file:
+        assert file.missing([{"id": "a"}])
 
 
 def test_the_digest_tells_weights_template_and_format_apart(tmp_path: Path) -> None:
@@ -197,37 +141,96 @@ def test_a_job_predicts_every_suite_and_a_finished_one_does_nothing_again(
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == files
 
 
-def test_no_row_is_lost_or_predicted_twice_after_sigkill(
+def test_a_finished_job_loads_no_weights(
     tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = container(tmp_path, model_dir, 150)
-    arguments = ["--max-new-tokens", "4"]
-    command = [sys.executable, "-m", "evaluation.predict", *arguments]
-    out = tmp_path / "out" / "when2call_mcq.jsonl"
-    environment = {**os.environ, **variables}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while (not out.is_file() or out.stat().st_size < 2_000) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-    assert 0 < len(out.read_bytes().splitlines()) < 150
-    for name, value in variables.items():
+    for name, value in container(tmp_path, model_dir, 2).items():
         monkeypatch.setenv(name, value)
-    predict.main(arguments)
+    predict.main(["--max-new-tokens", "4"])
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", None)
+    predict.main(["--max-new-tokens", "4"])
+
+
+@pytest.mark.parametrize("flags", [["--max-new-tokens", "5"], ["--temperature", "0.7"], ["--seed", "3"]])
+def test_completions_of_another_decoding_are_not_gone_on_with(
+    tmp_path: Path, model_dir: Path, flags: list[str]
+) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    write_jsonl(rows, [text_row("direct")])
+    command = ["--suite", "own", "--rows", str(rows), "--model", str(model_dir), "--out", str(out)]
+    predict.main([*command, "--max-new-tokens", "4"])
+    before = out.read_bytes()
+    with pytest.raises(BadInput, match="format or decoding"):
+        predict.main([*command, "--max-new-tokens", "4", *flags])
+    assert out.read_bytes() == before
+
+
+def test_what_the_platform_kept_of_a_job_is_gone_on_with_and_delivered(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in container(tmp_path, model_dir, 3).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "kept").mkdir()
+    monkeypatch.setenv("SM_CHECKPOINT_DIR", str(tmp_path / "kept"))
+    predict.main(["--max-new-tokens", "4"])
+    # A spot instance is gone with all but the folder that was kept in step with S3.
+    shutil.rmtree(tmp_path / "out")
+    own = tmp_path / "kept" / "own.jsonl"
+    lines = own.read_bytes().splitlines(keepends=True)
+    own.write_bytes(b"".join(lines[:1]) + lines[1][:20])
+    capsys.readouterr()
+    predict.main(["--max-new-tokens", "4"])
+    assert "own: 2 rows predicted" in capsys.readouterr().out
+    for name in ("own", "when2call_mcq"):
+        delivered = tmp_path / "out" / f"{name}.jsonl"
+        assert delivered.read_bytes() == (tmp_path / "kept" / f"{name}.jsonl").read_bytes()
+        assert len({one["id"] for one in read_jsonl(delivered)}) == len(list(read_jsonl(delivered))) == 3
+
+
+ROWS_KILLED = 240
+
+
+def test_no_row_is_lost_or_predicted_twice_after_sigkill(tmp_path: Path, model_dir: Path) -> None:
+    variables = container(tmp_path, model_dir, ROWS_KILLED)
+    environment = {**os.environ, **variables}
+    command = [sys.executable, "-m", "evaluation.predict", "--max-new-tokens", "8"]
+    paths = {name: tmp_path / "out" / f"{name}.jsonl" for name in ("when2call_mcq", "own")}
+    for path in paths.values():
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 120
+            while not (path.is_file() and path.stat().st_size) and time.monotonic() < deadline:
+                time.sleep(0.001)
+            process.send_signal(signal.SIGKILL)
+        assert 0 < path.read_bytes().count(b"\n") < ROWS_KILLED, "killed in the middle"
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    interrupted = {name: list(read_jsonl(path)) for name, path in paths.items()}
     for name, first in (("when2call_mcq", "m"), ("own", "o")):
-        ids = [one["id"] for one in read_jsonl(out.with_name(f"{name}.jsonl"))]
-        assert sorted(ids) == sorted(f"{first}{number}" for number in range(150))
+        ids = [one["id"] for one in interrupted[name]]
+        assert sorted(ids) == sorted(f"{first}{number}" for number in range(ROWS_KILLED))
+    whole = {**environment, "SM_MODEL_DIR": str(tmp_path / "whole")}
+    subprocess.run(command, cwd=ROOT, env=whole, stdout=subprocess.DEVNULL, check=True)
+    for name, path in paths.items():
+        straight = {one["id"]: one for one in read_jsonl(tmp_path / "whole" / path.name)}
+        for one in interrupted[name]:
+            assert one.get("completion") == straight[one["id"]].get("completion")
+            for choice, scored in one.get("choices", {}).items():
+                logprob = straight[one["id"]]["choices"][choice]["logprob"]
+                assert scored["logprob"] == pytest.approx(logprob, abs=1e-4)
 
 
 def test_a_run_in_which_every_row_fails_is_a_failure(subject: Subject, tmp_path: Path) -> None:
     rows = rows_of_lengths(400, 401)
     with pytest.raises(BadInput, match="not one of 2 rows"):
-        predict.predict(subject, [predict.Work("own", rows, tmp_path / "own.jsonl")])
+        predict.predict(subject, [predict.Work(SUITES["own"], rows, tmp_path / "own.jsonl", Decoding())])
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [(["--rows", "x.jsonl"], "--suite"), (["--suite", "own", "--rows", "none.jsonl"], "no such file")],
+    [
+        (["--rows", "x.jsonl"], "--suite"),
+        (["--suite", "own", "--rows", "none.jsonl"], "no such file"),
+        (["--suite", "own", "--max-new-tokens", "0"], "must be 1 or more"),
+    ],
 )
 def test_arguments_that_do_not_fit_say_so(arguments: list[str], named: str) -> None:
     with pytest.raises(BadInput, match=named):
@@ -239,7 +242,9 @@ def test_an_unknown_suite_is_refused_before_a_model_is_loaded(
 ) -> None:
     write_jsonl(tmp_path / "suites" / "mmlu.jsonl", [])
     monkeypatch.setenv("SM_CHANNEL_DATA", str(tmp_path))
-    with pytest.raises(BadInput, match=r"mmlu\.jsonl: unknown suite; known are when2call_mcq, own"):
+    with pytest.raises(
+        BadInput, match=r"mmlu\.jsonl: unknown suite; known are when2call_mcq,"
+    ):
         predict.main([])
 
 
