@@ -71,7 +71,7 @@ class FewShot:
 
 
 def read_few_shot(path: Path) -> FewShot:
-    """Read a prompt's file: `instructions` (text) and `examples`, each {tools, messages, answer | tool_calls}.
+    """Read a prompt's file: `instructions` and `examples`, each {tools, messages, answer | tool_calls}.
 
     `tools`: a list of {name, description, parameters}; `messages`: user and assistant turns, the user's last;
     `tool_calls`: a list of {name, arguments}, which must be valid under the example's tools. Raises BadInput
@@ -165,7 +165,8 @@ def _read_turn(given: Any, where: str) -> Message:
 
 def _read_calls(given: Any, tools: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     _refuse_unless(isinstance(given, list) and bool(given), where, "give a list of {name, arguments}")
-    for i, call in enumerate(given):
+    calls: list[dict[str, Any]] = given
+    for i, call in enumerate(calls):
         place = f"{where}[{i}]"
         _refuse_unless(isinstance(call, dict), place, "give {name, arguments}")
         _refuse_unknown(call, {"name", "arguments"}, place)
@@ -175,7 +176,7 @@ def _read_calls(given: Any, tools: Mapping[str, Any], where: str) -> list[dict[s
         breach = first_violation(tools[name]["parameters"], arguments)
         if breach:
             raise _Fault(f"{place}.arguments: {breach.kind} under the tool's parameters ({breach.keyword})")
-    return given
+    return calls
 
 
 # A suite asks with one tokenizer; its template can be replaced, so the text of it is part of the key.

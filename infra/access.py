@@ -45,7 +45,8 @@ JOB_ACCESS = {
         writes=("runs/*/train/", "checkpoints/"),
     ),
     "predict": JobAccess(
-        reads=("models/", "wheels/", "runs/*/prepare/", "runs/*/train/"), writes=("runs/*/predict/",)
+        reads=("models/", "wheels/", "runs/*/prepare/", "runs/*/train/"),
+        writes=("runs/*/predict/", "checkpoints/*/predict/"),
     ),
     "compare": JobAccess(
         reads=("wheels/", "runs/*/prepare/", "runs/*/predict/", "runs/*/scores/"),

@@ -32,12 +32,14 @@ _SETUP = (
 )
 ENTRYPOINT = ("bash", "-ec", _SETUP, "job")
 
-# A job says how far it is in lines like `progress step=12 total=90 seconds_left=83 loss=1.2345`.
+# A job says how far it is in lines like `progress step=12 total=90 seconds_left=83 loss=1.2345`; one that
+# predicts ends them in `rows_per_second=3.21`.
 _METRICS = {
     "step": r"progress step=([0-9]+)",
     "total": r"progress step=[0-9]+ total=([0-9]+)",
     "seconds_left": r"progress .*seconds_left=([0-9.]+)",
     "loss": r"progress .*loss=([-+.0-9a-zA-Z]+)",
+    "rows_per_second": r"progress .*rows_per_second=([0-9.]+)",
 }
 
 
@@ -47,7 +49,8 @@ class JobStep:
 
     `state` names the state, `plan` the job's entry in the run's plan (`$.jobs.<plan>`), `kind` its role and
     instances. `arguments` is a list, or a path or intrinsic that yields one. `channels` maps a channel to the
-    path of its S3 prefix in the plan.
+    path of its S3 prefix in the plan. `checkpoints`: whether what it has done is kept for a job that replaces
+    it, as SageMaker does after a spot interruption.
     """
 
     state: str
@@ -71,14 +74,16 @@ def _train(state: str, plan: str, variant: str, module: str, recipe: str, model:
     )
 
 
-def _predict(state: str, variant: str, model: str) -> JobStep:
+def _predict(state: str, variant: str, model: str, *flags: str) -> JobStep:
+    arguments = ("'evaluation.predict'", "'--recipe'", "$.recipes.sft", *(f"'{flag}'" for flag in flags))
     return JobStep(
         state=state,
         plan=f"predict_{variant.replace('-', '_')}",
         kind="predict",
-        arguments="States.Array('evaluation.predict', '--recipe', $.recipes.sft)",
+        arguments=f"States.Array({', '.join(arguments)})",
         channels={"model": model, "data": "$.data_uri"},
         variant=variant,
+        checkpoints=True,
     )
 
 
@@ -89,6 +94,7 @@ TRAIN_SFT_DPO = _train(
     "TrainSftDpo", "sft_dpo", "sft-dpo", "training.dpo", "$.recipes.dpo", "$.jobs.sft.model_uri"
 )
 PREDICT_BASE = _predict("PredictBase", "base", "$.model_uri")
+PREDICT_PROMPT = _predict("PredictPrompt", "prompt", "$.model_uri", "--few-shot")
 PREDICT_SFT = _predict("PredictSft", "sft", "$.jobs.sft.model_uri")
 PREDICT_DPO = _predict("PredictDpo", "dpo", "$.jobs.dpo.model_uri")
 PREDICT_SFT_DPO = _predict("PredictSftDpo", "sft-dpo", "$.jobs.sft_dpo.model_uri")

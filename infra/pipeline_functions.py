@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from aws_cdk import Duration
@@ -17,6 +18,8 @@ from infra.storage import Storage
 
 _SCORE_READS = ("runs/*/prepare/", "runs/*/predict/")
 _SCORE_WRITES = ("runs/*/scores/",)
+# A recipe's own field stands at the beginning of a line; synthesis has no YAML parser.
+_FEW_SHOT = re.compile(r"^few_shot_prompt:[ \t]+(?!null\b|~)[^\s#]", re.MULTILINE)
 
 # Without the metrics, the rewards, and what finds formats or mends calls: scoring needs none of them.
 SCORE_FILES = (
@@ -109,8 +112,11 @@ def _defaults(settings: Settings) -> dict[str, object]:
 
 
 def _recipes(root: Path) -> dict[str, list[str]]:
+    """Return the recipes' names by stage, and as `few_shot` those of SFT that name a few-shot prompt."""
     folder = root / "training" / "recipes"
-    return {stage: sorted(path.stem for path in (folder / stage).glob("*.yaml")) for stage in ("sft", "dpo")}
+    found = {stage: sorted((folder / stage).glob("*.yaml")) for stage in ("sft", "dpo")}
+    prompted = [path for path in found["sft"] if _FEW_SHOT.search(path.read_text(encoding="utf-8"))]
+    return {stage: [path.stem for path in paths] for stage, paths in {**found, "few_shot": prompted}.items()}
 
 
 def _quota_statements(scope: Construct) -> list[iam.PolicyStatement]:

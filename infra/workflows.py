@@ -124,9 +124,9 @@ class TuneWorkflow(Construct):
         return job_task(self, step, self._platform, on_failure=on_failure)
 
     def _tune_and_predict(self, on_failure: sfn.State) -> sfn.Parallel:
-        """Return the critical path (SFT, then DPO on it), with the base and DPO alone beside it."""
+        """Return the critical path (SFT, then DPO on it), the base twice and DPO alone beside it."""
         parallel = sfn.Parallel(self, "TuneAndPredict", result_path=sfn.JsonPath.DISCARD)
-        parallel.branch(self._sft_branch(), self._base_branch(), self._dpo_branch())
+        parallel.branch(self._sft_branch(), self._base_branch(), self._prompt_branch(), self._dpo_branch())
         parallel.add_catch(on_failure)
         return parallel
 
@@ -149,6 +149,10 @@ class TuneWorkflow(Construct):
     def _base_branch(self) -> sfn.IChainable:
         failed = branch_failed(self, "BaseBranchFailed")
         return self._wanted("BasePrediction", "$.variants.base", self._job(jobs.PREDICT_BASE, failed))
+
+    def _prompt_branch(self) -> sfn.IChainable:
+        failed = branch_failed(self, "PromptBranchFailed")
+        return self._wanted("PromptPrediction", "$.variants.prompt", self._job(jobs.PREDICT_PROMPT, failed))
 
     def _dpo_branch(self) -> sfn.IChainable:
         failed = branch_failed(self, "DpoBranchFailed")

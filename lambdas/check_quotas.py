@@ -122,7 +122,8 @@ def peak_instances(plan: Mapping[str, Any], instances_of: Callable[[Mapping[str,
     after_sft = max(held("sft_dpo"), held("predict_sft_dpo")) + held("predict_sft")
     sft_branch = max(held("sft"), after_sft)
     dpo_branch = max(held("dpo"), held("predict_dpo"))
-    return max(held("prepare"), sft_branch + held("predict_base") + dpo_branch, held("compare"))
+    base_branches = held("predict_base") + held("predict_prompt")
+    return max(held("prepare"), sft_branch + base_branches + dpo_branch, held("compare"))
 
 
 def _choices(plan: Mapping[str, Any]) -> Iterator[Choice]:

@@ -8,9 +8,18 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-VARIANTS = ("base", "sft", "dpo", "sft-dpo")
+VARIANTS = ("base", "prompt", "sft", "dpo", "sft-dpo")
+# What a run without `variants` compares; `prompt` costs another prediction and is asked for by name.
+DEFAULT_VARIANTS = ("base", "sft", "dpo", "sft-dpo")
+# In the order in which they are predicted; those of evaluation/suites, which this function does not ship.
+SUITES = ("when2call_mcq", "when2call_generate", "bfcl_single_turn", "multi_turn", "own")
+DEFAULT_SUITES = ("when2call_mcq", "own")
+BFCL_SUITE = "bfcl_single_turn"
+# In place of a source: the rows of the wheel that the jobs install.
+BFCL_WHEEL = "bfcl-eval"
 JOB_KINDS = ("prepare", "train", "predict", "compare")
 SPLITS = ("train", "preference", "test")
+SOURCES = (*SPLITS, "bfcl")
 ROW_KINDS = ("sft", "preference", "test")
 MAX_INSTANCE_PREFERENCES = 5
 MAX_ARGUMENT_CHARACTERS = 256
@@ -44,6 +53,7 @@ class RunInput:
     base_model: str
     recipe: str
     variants: list[str]
+    suites: list[str]
     instances: Mapping[str, list[str]]
     use_spot: bool
     budget_usd: float | None
@@ -67,12 +77,14 @@ def parse_input(given: object, defaults: Defaults) -> RunInput:
         raise InvalidInput(f"gate: {fields['gate']!r} cannot be applied; only [] (no gate) is supported")
     if fields.get("deploy", False) is not False:
         raise InvalidInput(f"deploy: {fields['deploy']!r} cannot be done; only false is supported")
-    variants = _variants(fields.get("variants", list(VARIANTS)))
+    variants = _names("variants", fields.get("variants", list(DEFAULT_VARIANTS)), VARIANTS)
+    suites = _names("suites", fields.get("suites", list(DEFAULT_SUITES)), SUITES)
     return RunInput(
-        dataset=_dataset(fields["dataset"], variants),
+        dataset=_dataset(fields["dataset"], variants, suites),
         base_model=_source("base_model", fields.get("base_model", defaults.base_model)),
         recipe=_text("recipe", fields.get("recipe", defaults.recipe)),
         variants=variants,
+        suites=suites,
         instances={**defaults.instances, **_instances(fields.get("instances", {}))},
         use_spot=_flag("use_spot", fields.get("use_spot", defaults.use_spot)),
         budget_usd=_budget(fields.get("budget_usd", defaults.budget_usd)),
@@ -153,20 +165,23 @@ def _source(where: str, value: object) -> str:
     return text
 
 
-def _variants(value: object) -> list[str]:
-    given = [_text(f"variants[{i}]", name) for i, name in enumerate(_list("variants", value))]
+def _names(where: str, value: object, known: tuple[str, ...]) -> list[str]:
+    given = [_text(f"{where}[{i}]", name) for i, name in enumerate(_list(where, value))]
     for i, name in enumerate(given):
-        check_known(f"variants[{i}]", name, VARIANTS)
+        check_known(f"{where}[{i}]", name, known)
     if len(set(given)) < len(given):
-        raise InvalidInput(f"variants: {given!r} names a variant twice")
-    return [name for name in VARIANTS if name in given]
+        raise InvalidInput(f"{where}: {given!r} names one of them twice")
+    return [name for name in known if name in given]
 
 
-def _dataset(value: object, variants: list[str]) -> Mapping[str, str]:
-    """Return a source for each split that the variants use; PrepareData refuses one that has no rows."""
+def _dataset(value: object, variants: list[str], suites: list[str]) -> Mapping[str, str]:
+    """Return a source for each split that the variants use, and BFCL's where the input names one.
+
+    PrepareData refuses a source that has no rows.
+    """
     if not isinstance(value, str | dict):
         raise InvalidInput(
-            f"dataset: a name or an object with {', '.join(SPLITS)} is needed, not {_shown(value)}"
+            f"dataset: a name or an object with {', '.join(SOURCES)} is needed, not {_shown(value)}"
         )
     needed = {
         "test": "every run evaluates",
@@ -175,12 +190,27 @@ def _dataset(value: object, variants: list[str]) -> Mapping[str, str]:
     }
     if isinstance(value, str):
         return dict.fromkeys(needed, _source("dataset", value))
-    _check_keys("dataset", value, SPLITS)
+    _check_keys("dataset", value, SOURCES)
     sources = {split: _source(f"dataset.{split}", source) for split, source in value.items()}
     for split, why in needed.items():
         if split not in sources:
             raise InvalidInput(f"dataset.{split}: missing, and {why}")
-    return {split: sources[split] for split in needed}
+    if "bfcl" not in sources:
+        return {split: sources[split] for split in needed}
+    _check_bfcl(sources["bfcl"], suites)
+    return {**{split: sources[split] for split in needed}, "bfcl": sources["bfcl"]}
+
+
+def _check_bfcl(source: str, suites: list[str]) -> None:
+    if BFCL_SUITE not in suites:
+        raise InvalidInput(
+            f"dataset.bfcl: no suite reads it; add {BFCL_SUITE!r} to `suites`, or leave it out"
+        )
+    if "/" in source and not source.startswith("s3://"):
+        raise InvalidInput(
+            f"dataset.bfcl: {source!r} is neither {BFCL_WHEEL!r} nor an S3 URI (s3://bucket/prefix/) nor the "
+            "bare name of what is staged in the bucket; BFCL is not fetched from the hub"
+        )
 
 
 def _instances(value: object) -> Mapping[str, list[str]]:

@@ -15,7 +15,17 @@ from typing import Any
 import boto3
 
 from lambdas.costs import Prices, as_cost, cost_line, read_prices
-from lambdas.inputs import ROW_KINDS, SPLITS, VARIANTS, Defaults, RunInput, check_known, parse_input
+from lambdas.inputs import (
+    BFCL_WHEEL,
+    ROW_KINDS,
+    SOURCES,
+    VARIANTS,
+    Defaults,
+    InvalidInput,
+    RunInput,
+    check_known,
+    parse_input,
+)
 
 # Beyond its running time a job may wait for an instance, and moves its data before and after.
 WAIT_SECONDS = 7200
@@ -37,7 +47,10 @@ class NoSuchModel(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """What the function was deployed with."""
+    """What the function was deployed with.
+
+    `recipes`: the names of the recipes by stage, and as `few_shot` those of SFT that name a few-shot prompt.
+    """
 
     bucket: str
     defaults: Defaults
@@ -192,10 +205,15 @@ def _check_recipes(run: RunInput, recipes: Mapping[str, list[str]]) -> None:
     check_known("recipe", run.recipe, recipes["sft"])
     if "dpo" in run.variants or "sft-dpo" in run.variants:
         check_known("recipe", run.recipe, recipes["dpo"], mend=" (training/recipes/dpo)")
+    if "prompt" in run.variants and run.recipe not in recipes["few_shot"]:
+        raise InvalidInput(
+            f"variants: 'prompt' needs a few-shot prompt, and training/recipes/sft/{run.recipe}.yaml names "
+            "none: give it the field few_shot_prompt (training/few_shot holds one), or leave the variant out"
+        )
 
 
 def _dataset_uri(split: str, source: str, layout: Layout, holds: Holds) -> str:
-    if "/" in source:
+    if "/" in source or (split == "bfcl" and source == BFCL_WHEEL):
         return source
     prefix = f"datasets/{source}/"
     uri = f"s3://{layout.bucket}/{prefix}"
@@ -250,7 +268,7 @@ def _job(step: Step, run: RunInput, layout: Layout) -> dict[str, Any]:
         "model_uri": f"{output_uri}{name}/output/model/{'model/' if step.kind == 'train' else ''}",
         **(
             {"checkpoint_uri": f"{layout.checkpoints}{step.folder.removeprefix('train/')}/"}
-            if step.kind == "train"
+            if step.kind in ("train", "predict")
             else {}
         ),
     }
@@ -263,11 +281,11 @@ def _prepare_arguments(
     templates whose calls the served parser would not find.
     """
     arguments = ["data.prepare"]
-    for split in SPLITS:
+    for split in SOURCES:
         arguments += [f"--{split}", dataset[split]] if split in dataset else []
     for kind in ROW_KINDS:
         arguments += [f"--{kind}-rows", str(run.rows[kind])]
-    arguments += ["--seed", str(run.seed)]
+    arguments += ["--suites", ",".join(run.suites), "--seed", str(run.seed)]
     # Predictions are made in the SFT recipe's format, whatever is trained.
     stages = ["sft", "dpo"] if {"dpo", "sft_dpo"} & set(jobs) else ["sft"]
     for stage in stages:

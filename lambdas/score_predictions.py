@@ -9,8 +9,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from evaluation.toolcalls import SuiteScores, score_suite
+from evaluation.toolcalls.values import BFCL_RULES, DEFAULT_RULES
 
 Event = Mapping[str, str]
+
+# As the suites' files say, which are not shipped here.
+RULES = {"bfcl_single_turn": BFCL_RULES}
 
 
 class NoPredictions(Exception):
@@ -36,11 +40,11 @@ class Folder:
 
 
 def handler(event: Event, context: object) -> dict[str, Any]:
-    """Score the suites of ``<data_uri>suites/`` and write ``<scores_uri><suite>.jsonl``.
+    """Score the suites of ``<data_uri>suites/``, each by its rules, and write ``<scores_uri><suite>.jsonl``.
 
-    Event: ``{run_id, bucket, variant, data_uri, predictions_uri, scores_uri}``; `predictions_uri` is the
-    variant's prefix, with one ``<suite>.jsonl`` at any depth below it. Returns ``{variant, suites: {name: {n,
-    scored}}}``. Run again, it writes the same objects. Raises NoPredictions, BadPredictions.
+    Event: ``{run_id, bucket, variant, data_uri, predictions_uri, scores_uri}``; a ``<suite>.jsonl`` each lies
+    at any depth below `predictions_uri`. Returns ``{variant, suites: {name: {n, scored}}}``. Run again, it
+    writes the same objects. Raises NoPredictions, BadPredictions.
     """
     # Loading boto3 is the better part of a cold start; the grader's tests need none of it.
     import boto3  # noqa: PLC0415
@@ -53,7 +57,8 @@ def handler(event: Event, context: object) -> dict[str, Any]:
     results = {}
     for suite in sorted(suites):
         rows = _read(s3, data.bucket, suites[suite])
-        scored = score_suite(rows, _read(s3, predicted.bucket, predictions[suite]))
+        rules = RULES.get(suite, DEFAULT_RULES)
+        scored = score_suite(rows, _read(s3, predicted.bucket, predictions[suite]), rules=rules)
         _write(s3, Folder.of(event["scores_uri"]), suite, scored)
         results[suite] = {"n": len(scored.scores), "scored": scored.scored}
     return {"variant": event["variant"], "suites": results}

@@ -131,7 +131,8 @@ def stage_inputs(given: dict[str, Any], arguments: argparse.Namespace, bucket: s
         upload_directory(arguments.models / model, f"s3://{bucket}/models/{model}/")
     dataset = given.get("dataset")
     names = dataset.values() if isinstance(dataset, dict) else [dataset]
-    for name in {name for name in names if isinstance(name, str) and "/" not in name}:
+    # BFCL's own rows come in a wheel that the jobs install.
+    for name in {name for name in names if isinstance(name, str) and "/" not in name} - {"bfcl-eval"}:
         source = arguments.dataset or (arguments.examples if name == "examples" else Path(name))
         if source.is_dir():
             upload_directory(source, f"s3://{bucket}/datasets/{name}/")

@@ -26,6 +26,9 @@ def job_line(job: TrainingJob) -> str:
     parts = [job.secondary_status]
     if "step" in metrics and metrics.get("total"):
         parts.append(f"step {metrics['step']:.0f} of {metrics['total']:.0f}")
+    if "rows_per_second" in metrics:
+        rate = metrics["rows_per_second"]
+        parts.append(f"{rate:.1f} rows/s" if rate >= 0.1 else f"{rate:.2f} rows/s")
     if "loss" in metrics:
         parts.append(f"loss {metrics['loss']:.3f}")
     if "seconds_left" in metrics:

@@ -29,7 +29,7 @@ DEFAULTS = Defaults(
 ENVIRONMENT = Environment(
     bucket="toolwright-bucket",
     defaults=DEFAULTS,
-    recipes={"sft": [DEFAULTS.recipe], "dpo": [DEFAULTS.recipe]},
+    recipes={stage: [DEFAULTS.recipe] for stage in ("sft", "dpo", "few_shot")},
     prices=Prices(as_of="2026-09", usd_per_hour={"ml.m5.large": 0.1, "ml.m5.xlarge": 0.2}),
 )
 

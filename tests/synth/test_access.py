@@ -118,6 +118,7 @@ OBJECTS = [
     "runs/r/scores/base/own.jsonl",
     "runs/r/compare/j/output/model/comparison.json",
     "checkpoints/r/sft/checkpoint-1/trainer_state.json",
+    "checkpoints/r/predict/base/own.jsonl",
     "mlflow/1/artifacts/x",
 ]
 # What each may read and write, by the beginning of the key; everything else is refused.
@@ -131,8 +132,11 @@ TOUCHES = {
         ["runs/r/train/", "checkpoints/", "mlflow/"],
     ),
     "JobRolesPredict": (
-        ["models/", "wheels/", "runs/r/prepare/", "runs/r/train/", "runs/r/predict/", "mlflow/"],
-        ["runs/r/predict/", "mlflow/"],
+        [
+            *("models/", "wheels/", "runs/r/prepare/", "runs/r/train/", "runs/r/predict/"),
+            *("checkpoints/r/predict/", "mlflow/"),
+        ],
+        ["runs/r/predict/", "checkpoints/r/predict/", "mlflow/"],
     ),
     "JobRolesCompare": (
         ["wheels/", "runs/r/prepare/", "runs/r/predict/", "runs/r/scores/", "runs/r/compare/", "mlflow/"],

@@ -22,16 +22,19 @@ from infra.payloads import payload_faults
 from infra.rules import check_assembly
 from infra.settings import DECLARED_LOCAL_SETTINGS, read_settings
 from lambdas.check_quotas import Quota, peak_instances, quota_name
-from lambdas.inputs import VARIANTS
+from lambdas.inputs import SUITES, VARIANTS
 from lambdas.plan_run import plan_run
 from tests.synth.conftest import ROOT, Synthesis
 from tests.synth.interpreter import StateError
 from tests.synth.runs import ENVIRONMENT, Execution
 
 JOB_STATES = {
-    "PrepareData", "TrainSft", "TrainDpo", "TrainSftDpo", "PredictBase", "PredictSft", "PredictDpo",
-    "PredictSftDpo", "CompareVariants",
+    "PrepareData", "TrainSft", "TrainDpo", "TrainSftDpo", "PredictBase", "PredictPrompt", "PredictSft",
+    "PredictDpo", "PredictSftDpo", "CompareVariants",
 }  # fmt: skip
+
+
+EVERYTHING = {"dataset": "nvidia/When2Call", "variants": list(VARIANTS), "suites": list(SUITES)}
 
 
 @pytest.mark.parametrize("stage", ["local", "dev", "prod"])
@@ -94,16 +97,16 @@ def test_what_runs_on_one_machine_is_what_runs_in_production(local: Synthesis, p
 
 
 @pytest.mark.parametrize(
-    "wanted", [[v for i, v in enumerate(VARIANTS) if mask >> i & 1] for mask in range(1, 16)]
+    "wanted", [[v for i, v in enumerate(VARIANTS) if mask >> i & 1] for mask in range(1, 2 ** len(VARIANTS))]
 )
 def test_every_choice_of_variants_runs_the_jobs_it_needs_and_no_other(
     tune: Mapping[str, Any], wanted: list[str]
 ) -> None:
     execution = Execution(tune, {"dataset": "nvidia/When2Call", "variants": wanted})
     plan = execution.run()
-    camel = {"base": "Base", "sft": "Sft", "dpo": "Dpo", "sft-dpo": "SftDpo"}
+    camel = {"base": "Base", "prompt": "Prompt", "sft": "Sft", "dpo": "Dpo", "sft-dpo": "SftDpo"}
     needed = {"PrepareData", "CompareVariants", *(f"Predict{camel[v]}" for v in wanted)}
-    needed |= {f"Train{camel[v]}" for v in wanted if v != "base"}
+    needed |= {f"Train{camel[v]}" for v in wanted if v not in ("base", "prompt")}
     needed |= {"TrainSft"} if "sft-dpo" in wanted else set()
     assert set(execution.payloads) == needed
     assert {p["TrainingJobName"] for p in execution.payloads.values()} == {
@@ -113,7 +116,7 @@ def test_every_choice_of_variants_runs_the_jobs_it_needs_and_no_other(
 
 
 def test_each_job_reads_what_the_one_before_it_wrote(tune: Mapping[str, Any]) -> None:
-    execution = Execution(tune, {"dataset": "nvidia/When2Call"})
+    execution = Execution(tune, EVERYTHING)
     execution.run()
 
     def written(state: str) -> str:
@@ -131,6 +134,7 @@ def test_each_job_reads_what_the_one_before_it_wrote(tune: Mapping[str, Any]) ->
         "TrainDpo": base,
         "TrainSftDpo": f"{written('TrainSft')}model/",
         "PredictBase": base,
+        "PredictPrompt": base,
         "PredictSft": f"{written('TrainSft')}model/",
         "PredictDpo": f"{written('TrainDpo')}model/",
         "PredictSftDpo": f"{written('TrainSftDpo')}model/",
@@ -141,7 +145,7 @@ def test_each_job_reads_what_the_one_before_it_wrote(tune: Mapping[str, Any]) ->
     for event in execution.scored:
         assert event["predictions_uri"].startswith(channels("CompareVariants")["predictions"])
         assert event["scores_uri"].startswith(channels("CompareVariants")["scores"])
-    assert len({event["predictions_uri"] for event in execution.scored}) == 4
+    assert len({event["predictions_uri"] for event in execution.scored}) == len(VARIANTS)
 
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
@@ -162,6 +166,7 @@ INPUTS = st.fixed_dictionaries(
     },
     optional={
         "base_model": st.sampled_from(["Qwen/Qwen3-1.7B", "staged-model", "s3://models/of/mine"]),
+        "suites": st.lists(st.sampled_from(SUITES), min_size=1, unique=True),
         "variants": st.lists(st.sampled_from(VARIANTS), min_size=1, unique=True),
         "instances": st.dictionaries(
             st.sampled_from(KINDS), st.lists(st.sampled_from(INSTANCE_TYPES), min_size=1, max_size=5)
@@ -225,7 +230,7 @@ def test_two_executions_share_no_name_and_no_key(first: str, second: str) -> Non
 
 
 def test_payloads_say_what_the_container_contract_promises(tune: Mapping[str, Any]) -> None:
-    execution = Execution(tune, {"dataset": "nvidia/When2Call"})
+    execution = Execution(tune, EVERYTHING)
     execution.run()
     assert set(execution.payloads) == JOB_STATES
     for state, payload in execution.payloads.items():
@@ -239,16 +244,29 @@ def test_payloads_say_what_the_container_contract_promises(tune: Mapping[str, An
         assert ("VARIANT" in environment) is state.startswith(("Train", "Predict"))
         assert payload["OutputDataConfig"]["CompressionType"] == "NONE"
         assert payload["OutputDataConfig"]["KmsKeyId"].startswith("arn:aws:kms:")
-        assert ("CheckpointConfig" in payload) is state.startswith("Train")
+        kept = payload.get("CheckpointConfig")
+        assert (kept is not None) is state.startswith(("Train", "Predict")), (
+            "what a replaced job goes on with"
+        )
+        if kept:
+            assert kept["LocalPath"] == "/opt/ml/checkpoints"
+            assert kept["S3Uri"].startswith("s3://toolwright-bucket/checkpoints/run-1/")
         kind = "gpu" if state.startswith(("Train", "Predict")) else "cpu"
         assert f"-{kind}-" in payload["AlgorithmSpecification"]["TrainingImage"]
+    kept_apart = [
+        p["CheckpointConfig"]["S3Uri"] for p in execution.payloads.values() if "CheckpointConfig" in p
+    ]
+    assert len(set(kept_apart)) == len(kept_apart) == 3 + len(VARIANTS)
     arguments = {s: p["AlgorithmSpecification"]["ContainerArguments"] for s, p in execution.payloads.items()}
     recipe = "training/recipes/{}/qwen3-1.7b-lora.yaml"
     assert arguments["TrainSft"] == ["training.sft", recipe.format("sft"), "--seed", "0"]
     assert arguments["TrainSftDpo"] == ["training.dpo", recipe.format("dpo"), "--seed", "0"]
     assert arguments["PredictBase"] == ["evaluation.predict", "--recipe", recipe.format("sft")]
+    prompted = ["evaluation.predict", "--recipe", recipe.format("sft"), "--few-shot"]
+    assert arguments["PredictPrompt"] == prompted
     assert arguments["CompareVariants"] == ["evaluation.compare"]
     assert arguments["PrepareData"][:3] == ["data.prepare", "--train", "nvidia/When2Call"]
+    assert ",".join(SUITES) in arguments["PrepareData"]
 
 
 METRIC_LINES = [
@@ -258,6 +276,10 @@ METRIC_LINES = [
     ),
     ("progress step=1 total=3 seconds_left=0", {"step": "1", "total": "3", "seconds_left": "0"}),
     ("progress step=3 total=3 seconds_left=1 loss=2e-05", {"loss": "2e-05"}),
+    (
+        "progress step=3 total=9 seconds_left=1 rows_per_second=12.34",
+        {"step": "3", "total": "9", "seconds_left": "1", "rows_per_second": "12.34"},
+    ),
     ("progress step=3 total=3 seconds_left=1 loss=nan", {"loss": "nan"}),
     ("loss=3 step=2", {}),
 ]
@@ -284,7 +306,7 @@ def test_a_failed_job_ends_the_execution_with_its_name_and_reason(
         "FailureReason": "AlgorithmError: ERROR NotFinite: loss is nan at step 3, exit code: 3",
     }
     error = StateError("States.TaskFailed", json.dumps(description))
-    execution = Execution(tune, {"dataset": "nvidia/When2Call"}, failures={state: error})
+    execution = Execution(tune, EVERYTHING, failures={state: error})
     with pytest.raises(StateError) as raised:
         execution.run()
     assert raised.value.error == "TrainingJobFailed"
@@ -296,7 +318,7 @@ def test_a_failed_job_ends_the_execution_with_its_name_and_reason(
 def test_a_stopped_job_is_a_failure_even_if_the_integration_reports_success(
     tune: Mapping[str, Any], state: str
 ) -> None:
-    execution = Execution(tune, {"dataset": "nvidia/When2Call"}, statuses={state: "Stopped"})
+    execution = Execution(tune, EVERYTHING, statuses={state: "Stopped"})
     with pytest.raises(StateError) as raised:
         execution.run()
     assert raised.value.error == "TrainingJobStopped"
@@ -365,7 +387,7 @@ def _peak(scope: Mapping[str, Any], weights: Mapping[str, int]) -> int:
 
 
 @pytest.mark.parametrize(
-    "wanted", [[v for i, v in enumerate(VARIANTS) if mask >> i & 1] for mask in range(1, 16)]
+    "wanted", [[v for i, v in enumerate(VARIANTS) if mask >> i & 1] for mask in range(1, 2 ** len(VARIANTS))]
 )
 def test_the_quota_check_counts_what_the_state_machine_runs_at_once(
     tune: Mapping[str, Any], wanted: list[str]

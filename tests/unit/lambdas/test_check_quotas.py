@@ -18,7 +18,7 @@ from lambdas.check_quotas import (
     quota_name,
 )
 from lambdas.costs import BudgetExceeded, Prices
-from lambdas.inputs import VARIANTS, Defaults
+from lambdas.inputs import DEFAULT_VARIANTS, VARIANTS, Defaults
 from lambdas.plan_run import Environment, plan_run
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
@@ -33,7 +33,7 @@ ENVIRONMENT = Environment(
         use_spot=False,
         budget_usd=None,
     ),
-    recipes={"sft": ["r"], "dpo": ["r"]},
+    recipes={"sft": ["r"], "dpo": ["r"], "few_shot": ["r"]},
     prices=Prices("2026-09", {P5: 8.0, G5: 1.5, XL: 0.2, L: 0.1}),
 )
 
@@ -48,7 +48,7 @@ def _quotas(granted: Mapping[str, int], *, use_spot: bool = False) -> dict[str, 
 
 
 PLENTY = {P5: 10, G5: 10, XL: 10, L: 10}
-# Of all four variants at once: SFT's DPO or its prediction, the SFT prediction, the base, DPO.
+# Of all variants at once: SFT's DPO or its prediction, the SFT prediction, the base, the prompted base, DPO.
 CHOICES: list[tuple[dict[str, int], dict[str, int], list[str], str | None, str]] = [
     (PLENTY, {}, list(VARIANTS), P5, "the first preference where it may be had"),
     ({**PLENTY, P5: 1}, {}, list(VARIANTS), G5, "the second where the first does not suffice"),
@@ -56,8 +56,9 @@ CHOICES: list[tuple[dict[str, int], dict[str, int], list[str], str | None, str]]
     ({**PLENTY, P5: 2}, {P5: 1}, list(VARIANTS), G5, "what others use is not free"),
     ({**PLENTY, P5: 0}, {}, ["base"], P5, "what is not trained needs no quota"),
     ({**PLENTY, P5: 1}, {}, ["sft"], P5, "one training needs one"),
-    ({**PLENTY, P5: 0, G5: 4}, {}, list(VARIANTS), G5, "training and prediction share a quota of four"),
-    ({**PLENTY, P5: 0, G5: 3}, {}, list(VARIANTS), None, "three are not enough for both"),
+    ({**PLENTY, P5: 0, G5: 5}, {}, list(VARIANTS), G5, "training and prediction share a quota of five"),
+    ({**PLENTY, P5: 0, G5: 4}, {}, list(VARIANTS), None, "four are not enough for both"),
+    ({**PLENTY, P5: 0, G5: 4}, {}, list(DEFAULT_VARIANTS), G5, "unless the base is not prompted too"),
     ({**PLENTY, XL: 0}, {}, list(VARIANTS), None, "the small jobs count as well"),
     ({**PLENTY, L: 1}, {L: 1}, list(VARIANTS), None, "all granted, all in use"),
 ]

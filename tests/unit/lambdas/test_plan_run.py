@@ -42,7 +42,11 @@ DEFAULTS = Defaults(
 ENVIRONMENT = Environment(
     bucket="b",
     defaults=DEFAULTS,
-    recipes={"sft": ["qwen3-1.7b-lora", "qwen3-1.7b-full", "sft-only"], "dpo": ["qwen3-1.7b-lora"]},
+    recipes={
+        "sft": ["qwen3-1.7b-lora", "qwen3-1.7b-full", "sft-only"],
+        "dpo": ["qwen3-1.7b-lora"],
+        "few_shot": ["qwen3-1.7b-lora"],
+    },
     prices=Prices(
         "2026-09", {"ml.m5.large": 0.1, "ml.m5.xlarge": 0.2, "ml.g5.2xlarge": 1.5, "ml.p5.4xlarge": 8}
     ),
@@ -58,6 +62,7 @@ def _plan(given_input: object, name: str = "run-1") -> dict[str, Any]:
     return plan
 
 
+_WITH_BFCL = {"train": "a/b", "preference": "a/b", "test": "a/b", "bfcl": "bfcl-eval"}
 WRONG: list[tuple[Any, list[str], str]] = [
     ("a/b", ["execution input", "object", "'a/b'"], "the whole input is text"),
     ([], ["execution input", "object"], "or a list"),
@@ -87,6 +92,16 @@ WRONG: list[tuple[Any, list[str], str]] = [
     ({"dataset": "a/b", "variants": ["base", "rft"]}, ["variants[1]", "'rft'"], "not there yet"),
     ({"dataset": "a/b", "variants": ["sft", "sft"]}, ["variants", "twice"], "one variant twice"),
     ({"dataset": "a/b", "variants": [["sft"]]}, ["variants[0]", "text"], "a list in the list"),
+    ({"dataset": "a/b", "variants": ["prompt"], "recipe": "sft-only"},
+     ["'prompt'", "recipes/sft/sft-only.yaml", "few_shot_prompt"], "a recipe that names no prompt"),
+    ({"dataset": "a/b", "suites": "own"}, ["suites", "list"], "text is no list of suites"),
+    ({"dataset": "a/b", "suites": []}, ["suites", "list"], "nothing to be judged by"),
+    ({"dataset": "a/b", "suites": ["own", "bfcl"]}, ["suites[1]", "'bfcl_single_turn'"], "a suite shortened"),
+    ({"dataset": "a/b", "suites": ["own", "own"]}, ["suites", "twice"], "one suite twice"),
+    ({"dataset": _WITH_BFCL}, ["dataset.bfcl", "'bfcl_single_turn'", "`suites`"], "rows that nobody reads"),
+    ({"dataset": {**_WITH_BFCL, "bfcl": "org/bfcl"}, "suites": ["bfcl_single_turn"]},
+     ["dataset.bfcl", "'org/bfcl'", "'bfcl-eval'"], "BFCL is not on the hub"),
+    ({"dataset": {**_WITH_BFCL, "bfcl": ""}, "suites": ["bfcl_single_turn"]}, ["dataset.bfcl"], "no name"),
     ({"dataset": "a/b", "instances": {"trian": []}}, ["instances", "'trian'", "'train'"], "no kind of job"),
     ({"dataset": "a/b", "instances": {"train": "ml.a.b"}}, ["instances.train", "list"], "no list"),
     ({"dataset": "a/b", "instances": {"train": []}}, ["instances.train", "list"], "no type"),
@@ -133,7 +148,7 @@ JSON_VALUES = st.recursive(
 )
 KEYS = [
     "dataset", "base_model", "recipe", "variants", "instances", "use_spot", "budget_usd", "rows", "seed",
-    "max_runtime_minutes", "gate", "deploy",
+    "max_runtime_minutes", "gate", "deploy", "suites",
 ]  # fmt: skip
 
 
@@ -153,6 +168,11 @@ MISSING = [
     ({"dataset": {"test": "absent"}, "variants": ["base"]}, NoSuchDataset, "dataset.test"),
     ({"dataset": "rows", "base_model": "absent"}, NoSuchModel, "s3://b/models/absent/"),
     ({"dataset": "small"}, NoSuchDataset, "s3://b/datasets/small/"),
+    (
+        {"dataset": {"test": "rows", "bfcl": "absent"}, "variants": ["base"], "suites": ["bfcl_single_turn"]},
+        NoSuchDataset,
+        "dataset.bfcl",
+    ),
 ]
 
 
@@ -188,7 +208,8 @@ def test_data_sets_become_arguments_of_prepare() -> None:
     assert plan["jobs"]["prepare"]["arguments"] == [
         "data.prepare",
         *("--train", "s3://b/datasets/rows/", "--preference", "org/n", "--test", "s3://xyz/y.jsonl"),
-        *("--sft-rows", "30", "--preference-rows", "0", "--test-rows", "10", "--seed", "7"),
+        *("--sft-rows", "30", "--preference-rows", "0", "--test-rows", "10"),
+        *("--suites", "when2call_mcq,own", "--seed", "7"),
         *(
             "--recipe",
             "training/recipes/sft/qwen3-1.7b-lora.yaml",
@@ -218,6 +239,7 @@ def test_prepare_tries_the_rows_in_the_recipes_to_come(
 
 VARIANT_STEPS = [
     (["base"], ["prepare", "predict_base", "compare"], "nothing is trained"),
+    (["prompt"], ["prepare", "predict_prompt", "compare"], "the base model, told what to do"),
     (["sft"], ["prepare", "sft", "predict_sft", "compare"], "the base is not evaluated unless asked for"),
     (["sft-dpo"], ["prepare", "sft", "sft_dpo", "predict_sft_dpo", "compare"], "SFT alone is not evaluated"),
     (["dpo"], ["prepare", "dpo", "predict_dpo", "compare"], "DPO on the base needs no SFT"),
@@ -229,12 +251,53 @@ def test_variants_choose_the_jobs(variants: list[str], keys: list[str], reason: 
     assert [step.key for step in steps(variants)] == keys, reason
     plan = _plan({"dataset": "rows", "variants": variants})
     assert list(plan["jobs"]) == keys
-    assert plan["variants"] == {k: k.replace("_", "-") in variants for k in ("base", "sft", "dpo", "sft_dpo")}
+    known = ("base", "prompt", "sft", "dpo", "sft_dpo")
+    assert plan["variants"] == {k: k.replace("_", "-") in variants for k in known}
     assert plan["train"] == {k: k in keys for k in ("sft", "dpo", "sft_dpo")}
 
 
-def test_variants_come_in_one_order() -> None:
-    assert _plan({"dataset": "rows", "variants": ["sft-dpo", "base"]})["evaluated"] == ["base", "sft-dpo"]
+def test_variants_and_suites_come_in_one_order() -> None:
+    given = {"dataset": "rows", "variants": ["sft-dpo", "prompt", "base"], "suites": ["own", "multi_turn"]}
+    plan = _plan(given)
+    assert plan["evaluated"] == ["base", "prompt", "sft-dpo"]
+    assert plan["input"]["suites"] == ["multi_turn", "own"]
+
+
+def test_what_nobody_asked_for_is_not_run() -> None:
+    plan = _plan({"dataset": "rows"})
+    assert plan["evaluated"] == ["base", "sft", "dpo", "sft-dpo"], "`prompt` costs one prediction more"
+    assert plan["input"]["suites"] == ["when2call_mcq", "own"]
+
+
+BFCL = [
+    ("bfcl-eval", "bfcl-eval", "the wheel that the jobs install"),
+    ("s3://rows/bfcl/", "s3://rows/bfcl/", "a copy of one's own"),
+    ("rows", "s3://b/datasets/rows/", "staged in the bucket"),
+    (None, None, "rows of BFCL's shape may be among the test rows"),
+]
+
+
+@pytest.mark.parametrize(("source", "argument", "reason"), BFCL)
+def test_bfcls_rows_become_an_argument_of_prepare(
+    source: str | None, argument: str | None, reason: str
+) -> None:
+    dataset = {"train": "rows", "preference": "rows", "test": "rows"}
+    given = {"dataset": {**dataset, "bfcl": source} if source else dataset, "suites": ["bfcl_single_turn"]}
+    arguments = _plan(given)["jobs"]["prepare"]["arguments"]
+    options = dict(pairwise(arguments))
+    assert options.get("--bfcl") == argument, reason
+    assert options["--suites"] == "bfcl_single_turn"
+
+
+def test_a_prediction_keeps_what_it_has_done_apart_from_every_other_job() -> None:
+    variants = ["base", "prompt", "sft", "dpo", "sft-dpo"]
+    jobs = _plan({"dataset": "rows", "variants": variants})["jobs"]
+    kept = {key: job["checkpoint_uri"] for key, job in jobs.items() if "checkpoint_uri" in job}
+    assert set(kept) == {"sft", "dpo", "sft_dpo", *(f"predict_{v.replace('-', '_')}" for v in variants)}
+    assert kept["predict_sft_dpo"] == "s3://b/checkpoints/run-1/predict/sft-dpo/"
+    assert kept["sft"] == "s3://b/checkpoints/run-1/sft/"
+    uris = list(kept.values())
+    assert not [(a, b) for a in uris for b in uris if a != b and a.startswith(b)], "one would read another's"
 
 
 SPOT = [(True, "sft", True), (True, "predict_sft", True), (True, "prepare", False), (False, "sft", False)]
@@ -272,7 +335,7 @@ _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 @given(st.text(min_size=1, max_size=80), st.text(max_size=40))
 def test_job_names_are_legal_whatever_the_execution_is_called(name: str, arn: str) -> None:
     base = job_base_name(name, arn)
-    for step in steps(["base", "sft", "dpo", "sft-dpo"]):
+    for step in steps(["base", "prompt", "sft", "dpo", "sft-dpo"]):
         job = f"{base}-{step.key.replace('_', '-')}"
         assert _JOB_NAME.fullmatch(job)
         assert len(job) <= 63
@@ -294,7 +357,7 @@ def test_the_environment_is_read_once_with_prices_laid_over_the_table() -> None:
     variables: Mapping[str, str] = {
         "BUCKET_NAME": "b",
         "DEFAULTS": json.dumps(DEFAULTS.__dict__),
-        "RECIPES": '{"sft": ["r"], "dpo": []}',
+        "RECIPES": '{"sft": ["r"], "dpo": [], "few_shot": ["r"]}',
         "INSTANCE_PRICES_USD": '{"ml.new.large": 9.5}',
     }
     environment = read_environment(variables)

@@ -8,15 +8,17 @@ from typing import Any
 
 import botocore.session
 import pytest
+import yaml
 
+from infra.pipeline_functions import _recipes
 from infra.settings import STAGES, read_settings
 from lambdas.costs import read_prices
-from lambdas.inputs import Defaults
+from lambdas.inputs import SUITES, VARIANTS, Defaults
 from lambdas.plan_run import Environment, plan_run
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("tune-*.json"))
-RECIPES = {s: [p.stem for p in (ROOT / "training" / "recipes" / s).glob("*.yaml")] for s in ("sft", "dpo")}
+RECIPES = _recipes(ROOT)
 PRICES = read_prices(ROOT / "lambdas" / "prices.json", {})
 _SHAPE: Any = (
     botocore.session.get_session()
@@ -42,8 +44,41 @@ def _environment(stage: str) -> Environment:
 
 def test_there_are_examples_and_recipes() -> None:
     assert EXAMPLES
-    assert RECIPES["sft"]
-    assert RECIPES["dpo"]
+    for stage in ("sft", "dpo"):
+        folder = ROOT / "training" / "recipes" / stage
+        assert RECIPES[stage] == sorted(path.stem for path in folder.glob("*.yaml"))
+        assert RECIPES[stage]
+
+
+def test_the_examples_name_every_variant_and_every_suite() -> None:
+    given = [json.loads(path.read_text()) for path in EXAMPLES]
+    assert {name for one in given for name in one.get("variants", ())} == set(VARIANTS)
+    assert {name for one in given for name in one.get("suites", ())} == set(SUITES)
+
+
+FIELDS = [
+    ("few_shot_prompt: training/few_shot/a.yaml", True, "named"),
+    ("few_shot_prompt:  'a.yaml'  # ours", True, "in quotes"),
+    ("few_shot_prompt:", False, "left empty"),
+    ("few_shot_prompt: null", False, "null"),
+    ("few_shot_prompt: ~", False, "YAML's other null"),
+    ("few_shot_prompt: # none", False, "a remark alone"),
+    ("# few_shot_prompt: a.yaml", False, "commented out"),
+    ("", False, "not there"),
+]
+
+
+@pytest.mark.parametrize(("line", "expected", "reason"), FIELDS, ids=[row[2] for row in FIELDS])
+def test_synthesis_finds_the_recipes_with_a_few_shot_prompt_as_yaml_does(
+    tmp_path: Path, line: str, expected: bool, reason: str
+) -> None:
+    for stage in ("sft", "dpo"):
+        folder = tmp_path / "training" / "recipes" / stage
+        folder.mkdir(parents=True)
+        (folder / "one.yaml").write_text(f"method: full\n{line}\nseed: 0\n")
+    named = yaml.safe_load((folder / "one.yaml").read_text()).get("few_shot_prompt")
+    assert (named is not None) is expected, reason
+    assert _recipes(tmp_path) == {"sft": ["one"], "dpo": ["one"], "few_shot": ["one"] if expected else []}
 
 
 @pytest.mark.parametrize("stage", STAGES)
