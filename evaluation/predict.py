@@ -113,15 +113,19 @@ def predict(subject: Subject, works: Sequence[Work], engine: str = "transformers
         total = sum(len(work.rows) for work in works)
         step = total - sum(map(len, missing))
         progress = Progress(total, done=step, unit="rows")
+        # The longest rows come first: without their sizes the time left would be told too long.
+        sizes = [{row["id"]: _size(row) for row in rows} for rows in missing]
+        sized, whole = 0, sum(sum(one.values()) for one in sizes)
         errors: list[str] = []
-        for work, file, rows in zip(works, files, missing, strict=True):
+        for work, file, rows, size in zip(works, files, missing, sizes, strict=True):
             started = time.monotonic()
             for batch in _predict_rows(subject, work, rows, engine):
                 file.append(batch)
                 made[work.suite.name].add(batch, time.monotonic() - started)
                 errors += [str(one["error"]) for one in batch if "error" in one]
                 step += len(batch)
-                progress.show(step)
+                sized += sum(size[one["id"]] for one in batch)
+                progress.show(step, share=sized / whole)
                 started = time.monotonic()
     _refuse_if_all_failed(errors, sum(one.rows for one in made.values()))
     return made
@@ -139,6 +143,11 @@ def _predict_rows(
         # vLLM loads weights of its own, into the memory that is left.
         subject.release()
     yield from generate_completions(subject, rows, work.decoding, engine)
+
+
+def _size(row: Row) -> int:
+    """Characters of a row, which its time goes by, roughly."""
+    return len(row["tools"]) + sum(len(str(message.get("content") or "")) for message in row["messages"]) + 1
 
 
 def _refuse_if_all_failed(errors: Sequence[str], predicted: int) -> None:

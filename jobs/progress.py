@@ -25,14 +25,18 @@ class Progress:
         self._started = clock()
         self._shown = float("-inf")
 
-    def show(self, step: int, *, loss: float | None = None) -> None:
-        """Say that `step` of `total` steps are made."""
+    def show(self, step: int, *, loss: float | None = None, share: float | None = None) -> None:
+        """Say that `step` of `total` steps are made.
+
+        `share`: of the work that this process found, how much is done, where steps differ in size; in (0, 1].
+        """
         now = self._clock()
         if step < self._total and now - self._shown < SECONDS_BETWEEN_LINES:
             return
         self._shown = now
         made, seconds = step - self._done, now - self._started
-        left = max(round(seconds / max(made, 1) * (self._total - step)), 0)
+        share = share or max(made, 1) / max(self._total - self._done, 1)
+        left = max(round(seconds / share * (1 - share)), 0)
         ending = "" if loss is None else f" loss={loss:.4f}"
         if self._unit and seconds > 0:
             ending += f" {self._unit}_per_second={made / seconds:.2f}"

@@ -8,7 +8,9 @@ import pytest
 
 from jobs.progress import Progress
 
-LINE = re.compile(r"^progress step=(\d+) total=(\d+) seconds_left=(\d+)(?: loss=(-?\d+\.\d{4}))?(?: rows_per_second=(\d+\.\d\d))?$")
+LINE = re.compile(
+    r"^progress step=(\d+) total=(\d+) seconds_left=(\d+)(?: loss=(-?\d+\.\d{4}))?(?: rows_per_second=(\d+\.\d\d))?$"
+)
 
 
 class Clock:
@@ -65,3 +67,16 @@ def test_the_rate_counts_this_process_s_steps_alone(capsys: pytest.CaptureFixtur
     match = LINE.match(capsys.readouterr().out.strip())
     assert match is not None
     assert (match[3], match[5]) == ("25", "2.00")
+
+
+def test_the_time_left_goes_by_the_share_of_the_work_where_steps_differ(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    progress = Progress(100, clock=clock)
+    clock.now += 30.0
+    # A tenth of the rows, but the longest ones: three quarters of the work.
+    progress.show(10, share=0.75)
+    match = LINE.match(capsys.readouterr().out.strip())
+    assert match is not None
+    assert match[3] == "10"
