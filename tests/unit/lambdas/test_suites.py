@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data import suites
 from evaluation.suites import SUITES
 from evaluation.toolcalls.values import BFCL_RULES, DEFAULT_RULES
 from lambdas import inputs
@@ -24,3 +25,7 @@ def test_each_suite_is_graded_by_the_rules_that_its_file_names() -> None:
     assert {name: RULES.get(name, DEFAULT_RULES) for name in SUITES} == wanted
     assert set(RULES) <= set(SUITES)
     assert BFCL_RULES != DEFAULT_RULES
+
+
+def test_a_run_that_names_no_suite_gets_what_a_preparation_writes_unasked() -> None:
+    assert inputs.DEFAULT_SUITES == suites.DEFAULT
