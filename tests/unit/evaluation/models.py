@@ -7,6 +7,10 @@ from pathlib import Path
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -29,6 +33,13 @@ TEMPLATE = """
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}
 """
+# Windows that every prompt of the tests is longer than, in one layer of the two.
+WINDOWED = {
+    "head_dim": 16,
+    "query_pre_attn_scalar": 16,
+    "sliding_window": 24,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
 CORPUS = [
     'Which city should I look in? {"name": "get_weather", "arguments": {"city": "Paris"}}',
     "I'm sorry, none of my tools can do that. The weather in Paris is sunny today. assistant user system",
@@ -66,6 +77,11 @@ def build_model(architecture: str, vocabulary: int) -> PreTrainedModel:
     }
     if architecture == "qwen3":
         return Qwen3ForCausalLM(Qwen3Config(**sizes, head_dim=16))
+    if architecture == "gemma3":
+        return Gemma3ForCausalLM(Gemma3TextConfig(**sizes, **WINDOWED, final_logit_softcapping=30.0))
+    if architecture == "gemma2":
+        capped = {"attn_logit_softcapping": 5.0, "attn_implementation": "eager"}
+        return Gemma2ForCausalLM(Gemma2Config(**sizes, **WINDOWED, **capped))
     return LlamaForCausalLM(LlamaConfig(**sizes))
 
 
