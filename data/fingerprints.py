@@ -71,6 +71,13 @@ def keys_of(row: Row) -> RowKeys:
     )
 
 
+def prompt_keys(row: Row, ends: Sequence[int]) -> list[bytes]:
+    """The digests that rows of the same tools have as `prompt` if they end after so many of the messages."""
+    digest_tools = _cached_tools if len(row.tools) <= MAX_CACHED_CHARACTERS else _digest_tools
+    turns = [_turn(message) for message in row.messages]
+    return [_digest([digest_tools(row.tools).text, *turns[:end]]) for end in ends]
+
+
 def user_turns(row: Row) -> list[str]:
     """What the user says, turn by turn."""
     return [str(message["content"]) for message in row.messages if message["role"] == "user"]

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from data.overlap import ALLOWED, OVERLAP
+from evaluation.suites import SUITES
 from jobs.doors import BadInput
 
 TRAIN_SFT, TRAIN_PREFERENCE = "train_sft.jsonl", "train_pref.jsonl"
-MULTIPLE_CHOICE, OWN = "suites/when2call_mcq.jsonl", "suites/own.jsonl"
-SPLITS = (TRAIN_SFT, TRAIN_PREFERENCE, MULTIPLE_CHOICE, OWN)
+# Every file of rows that some preparation writes.
+SPLITS = (TRAIN_SFT, TRAIN_PREFERENCE, *(f"suites/{name}.jsonl" for name in SUITES))
 REJECTED, REPORT, PICTURE = "rejected.jsonl", "report.json", "report.png"
 BASE_MODEL = "base_model"
 # What tells a person why a preparation failed, and so stays when it did.

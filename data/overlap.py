@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
@@ -38,11 +38,17 @@ _TABLES = (
     "grams (key INTEGER, seq INTEGER, PRIMARY KEY (key, seq)) WITHOUT ROWID",
     "trained_tool_sets (key BLOB PRIMARY KEY) WITHOUT ROWID",
 )
+# The tests that are compared as wholes. Of the turns of a conversation that is the conversation's own row, and
+# its last turn where there is none: an opening such as "I want to watch a movie." is anybody's.
+_WHOLE = """
+CREATE VIEW whole AS SELECT * FROM rows WHERE purpose = 'test' AND (conversation IS NULL OR (
+    conversation NOT IN (SELECT id FROM rows WHERE purpose = 'test' AND alone = '')
+    AND seq IN (SELECT MAX(seq) FROM rows WHERE conversation IS NOT NULL GROUP BY conversation)))
+"""
 _NOTE_TESTS: Mapping[Kind, str] = {
-    "exact": "INSERT INTO test_questions SELECT 'exact', question, seq "
-    "FROM rows WHERE purpose = 'test' AND words >= ?",
+    "exact": "INSERT INTO test_questions SELECT 'exact', question, seq FROM whole WHERE words >= ?",
     "normalised": "INSERT INTO test_questions SELECT 'normalised', normalised_question, seq "
-    "FROM rows WHERE purpose = 'test' AND words >= ?",
+    "FROM whole WHERE words >= ?",
 }
 _FIND_TESTS: Mapping[Kind, str] = {
     "exact": "SELECT asked.seq FROM rows JOIN test_questions AS asked "
@@ -92,11 +98,16 @@ class Overlap:
         self.allowed_ids: set[str] = set()
         self.tool_sets: Counter[tuple[str, str]] = Counter()
 
+    def allows(self, test: StoredRow) -> str | None:
+        """The id by which a test row may overlap: its own, or of the conversation that it is a turn of."""
+        return next((name for name in (test.id, test.conversation) if name in self.allowed), None)
+
     def note(self, match: Match) -> bool:
         """Count a match; returns whether its test row is met for the first time."""
-        if match.test.id in self.allowed:
-            is_new = match.test.id not in self.allowed_ids
-            self.allowed_ids.add(match.test.id)
+        name = self.allows(match.test)
+        if name is not None:
+            is_new = name not in self.allowed_ids
+            self.allowed_ids.add(name)
             return is_new
         if len(self.examples) < EXAMPLES_SHOWN:
             self.examples.append(match)
@@ -184,6 +195,7 @@ def find_overlap(
     overlap = Overlap(policy, allowed)
     for table in _TABLES:
         store.index.execute(f"CREATE TABLE {table}")
+    store.index.execute(_WHOLE)
     training = [purpose for purpose in TRAINING if store.count(purpose)]
     with written.open("w", encoding="utf-8") as lines:
         if training and store.count("test"):
@@ -202,7 +214,7 @@ def _settle(matches: Sequence[Match], overlap: Overlap, lines: TextIO) -> bool:
     for position, match in enumerate(matches):
         if overlap.note(match) or position < PAIRS_WRITTEN:
             lines.write(json.dumps(match.to_json(), ensure_ascii=False) + "\n")
-    if all(match.test.id in overlap.allowed for match in matches):
+    if all(overlap.allows(match.test) is not None for match in matches):
         return False
     overlap.training_rows += 1
     overlap.dropped += overlap.policy == "drop"
@@ -217,7 +229,7 @@ class _QuestionIndex:
         self._database = store.index
         self._grams = _MayHold()
         for entry in store.entries("test"):
-            for gram in {key for key, _ in self._grams_of(entry)}:
+            for gram in {key for turn in self._said_first(entry) for key, _ in _keyed_grams(turn)}:
                 self._database.execute("INSERT INTO grams VALUES (?, ?)", (gram, entry.seq))
                 self._grams.add(gram)
         for query in _NOTE_TESTS.values():
@@ -248,10 +260,25 @@ class _QuestionIndex:
         return " / ".join(user_turns(self._store.row(entry)))
 
     def _grams_of(self, entry: StoredRow) -> Iterator[tuple[int, str]]:
-        for turn in user_turns(self._store.row(entry)):
-            for gram in grams_of(turn):
-                # Within one process, a string's own hash is as good as any.
-                yield hash(gram), gram
+        return chain.from_iterable(map(_keyed_grams, user_turns(self._store.row(entry))))
+
+    def _said_first(self, test: StoredRow) -> list[str]:
+        """What the user says in a test row, but for what an earlier turn of its conversation has too.
+
+        Said once, it must not count as common because the rows of later turns repeat it.
+        """
+        row = self._store.row(test)
+        if test.conversation is None:
+            return user_turns(row)
+        if self._store.find_test(test.conversation) is not None:
+            return []
+        said = takewhile(lambda message: message["role"] != "assistant", reversed(row.messages))
+        return [str(message["content"]) for message in said if message["role"] == "user"]
+
+
+def _keyed_grams(turn: str) -> Iterator[tuple[int, str]]:
+    # Within one process, a string's own hash is as good as any.
+    return ((hash(gram), gram) for gram in grams_of(turn))
 
 
 class _MayHold:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.bfcl import PACKAGE, find_bfcl
+from data.conversations import Conversations, add_turns
 from data.hub import fetch_model
 from data.lines import COMPRESSED
 from data.objects import fetch_objects
 from data.output import (
     BASE_MODEL,
-    MULTIPLE_CHOICE,
-    OWN,
     PICTURE,
     REJECTED,
     REPORT,
@@ -35,7 +35,9 @@ from data.report.warnings import list_warnings
 from data.request import Request, read_request
 from data.rows import PURPOSES, Purpose, write_json
 from data.sources import Source, find_source
-from data.store import RowStore
+from data.store import RowStore, StoredRow
+from data.suites import BFCL, TURNS, absent, file_of, row_for
+from evaluation.suites import SUITES
 from jobs.container import channel, read_environment
 from jobs.doors import BadInput, run_door
 from jobs.progress import Progress
@@ -51,12 +53,7 @@ TOKENIZER_FILES = (".json", ".jinja", ".txt", ".model")
 # Bytes written for one read: the rows aside, their index, and the result.
 SPACE_FOR_A_BYTE = 2.5
 COMPRESSION_RATIO = 8
-PURPOSE_OF: Mapping[str, Purpose] = {
-    TRAIN_SFT: "sft",
-    TRAIN_PREFERENCE: "preference",
-    MULTIPLE_CHOICE: "test",
-    OWN: "test",
-}
+TRAINED: Mapping[str, Purpose] = {TRAIN_SFT: "sft", TRAIN_PREFERENCE: "preference"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,21 @@ class Prepared:
     data_hash: str
     base_model_revision: str | None
     sources: Mapping[str, Source]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was read of the sources, and how it compares.
+
+    `read`: rows, rejected ones included. `conversations`: None where no suite takes their turns. `bfcl`: the
+    source of BFCL's rows, where one was needed.
+    """
+
+    read: int
+    rejections: Rejections
+    overlap: Overlap
+    conversations: Conversations | None
+    bfcl: Source | None
 
 
 @dataclass(frozen=True)
@@ -108,25 +120,31 @@ def prepare(request: Request, roots: Sequence[Path] | None = None) -> Prepared:
         found = _find(request, made.work / "downloads", roots)
         made.needed_bytes = found.space_needed()
         with RowStore(made.work, request.seed) as store:
-            read, rejections, overlap = _read(found, store, made, request, progress)
+            taken = _read(found, store, made, request, roots, progress)
             fetched = made.folder / BASE_MODEL
             revision = fetch_model(request.base_model, fetched) if request.base_model else None
             rendering = _load_rendering(request, fetched, made.work / "tokenizer")
-            data_hash, profiles = _write_splits(store, made, request, rendering, progress)
-            rows = describe_rows(store, read, rejections)
+            data_hash, profiles, misfits = _write_splits(store, made, request, rendering, progress)
+            rows = describe_rows(store, taken.read, taken.rejections)
+            if taken.conversations is not None:
+                rows["kept"]["test"] -= taken.conversations.turns
+        sources = {**found.sources, **({} if taken.bfcl is None else {taken.bfcl.uri: taken.bfcl})}
+        overlap = taken.overlap
         report = {
             "data_hash": data_hash,
-            "sources": [source.describe() for source in found.sources.values()],
+            "sources": [source.describe() for source in sources.values()],
             "seed": request.seed,
             "caps": dict(request.caps),
             "rows": rows,
-            "rejected": rejections.describe(),
+            "rejected": taken.rejections.describe(),
             "overlap": overlap.to_json(),
+            **({} if taken.conversations is None else {"conversations": taken.conversations.to_json()}),
             "splits": profiles,
             "warnings": [
                 *list_warnings(profiles, rows=rows, overlap=overlap.to_json()),
                 *overlap.warnings(),
-                *(warning for source in found.sources.values() for warning in source.warnings()),
+                *misfits,
+                *(warning for source in sources.values() for warning in source.warnings()),
             ],
         }
         write_report(report, made.folder)
@@ -134,7 +152,7 @@ def prepare(request: Request, roots: Sequence[Path] | None = None) -> Prepared:
         made.publish()
     _print_summary(report)
     progress.show(WRITTEN)
-    return Prepared(data_hash, revision, found.sources)
+    return Prepared(data_hash, revision, sources)
 
 
 def describe_rows(store: RowStore, read: int, rejections: Rejections) -> dict[str, Any]:
@@ -171,7 +189,10 @@ def _find(request: Request, downloads: Path, roots: Sequence[Path] | None) -> Fo
     files = [file for purpose, name in request.named.items() for file in sources[name].of(purpose)]
     if request.source:
         files += [file for file in sources[request.source].files if file.purpose not in request.named]
-    if not any(file.purpose in ("test", None) for file in files):
+    if request.names_suites and len(files) == 1 and not request.named:
+        # A lone file of conversations to learn from serves as tests where a suite is asked of it.
+        files = [replace(file, purpose=file.purpose or "test") for file in files]
+    if not any(file.purpose in ("test", None) for file in files) and BFCL not in request.suites:
         raise BadInput(
             f"{', '.join(sources)}: no test rows there, so nothing could be compared; add *test*.jsonl"
         )
@@ -190,8 +211,13 @@ def _check_apart(out: Path, file: RowFile, sources: Mapping[str, Source]) -> Non
 
 
 def _read(
-    found: Found, store: RowStore, made: Draft, request: Request, progress: Progress
-) -> tuple[int, Rejections, Overlap]:
+    found: Found,
+    store: RowStore,
+    made: Draft,
+    request: Request,
+    roots: Sequence[Path] | None,
+    progress: Progress,
+) -> Taken:
     """Read and compare all rows; of what fails, the evidence is left in the folder to write."""
     try:
         with Rejections(made.folder / REJECTED) as rejections:
@@ -202,14 +228,38 @@ def _read(
                 request.reading,
                 lambda share: progress.show(int(READ * share)),
             )
+            bfcl = _find_bfcl(store, made.work / "downloads", request, roots)
+            read += read_files(bfcl.files, store, rejections, request.reading) if bfcl else 0
         rejections.check(read, request.max_rejected_share)
         _check_needed(found, store, request)
+        conversations = add_turns(store) if TURNS in request.suites else None
+        _check_suites(store, request)
         overlap = _compare(found, store, made, request, progress)
         overlap.check()
     except BadInput:
         made.leave_evidence()
         raise
-    return read, rejections, overlap
+    return Taken(read, rejections, overlap, conversations, bfcl)
+
+
+def _find_bfcl(
+    store: RowStore, downloads: Path, request: Request, roots: Sequence[Path] | None
+) -> Source | None:
+    """BFCL's rows as asked for, or its wheel where the suite is asked for and nothing read is for it."""
+    is_needed = BFCL in request.suites and not store.count_suite(BFCL)
+    name = request.bfcl or (PACKAGE if is_needed else None)
+    if name is None:
+        return None
+    source = find_bfcl(name, downloads / "bfcl", roots)
+    if source.not_read:
+        print(f"not read of {source.uri}, since they are not single-turn: {', '.join(source.not_read)}")
+    return source
+
+
+def _check_suites(store: RowStore, request: Request) -> None:
+    for suite in request.suites if request.names_suites else ():
+        if not store.count_suite(suite):
+            raise absent(suite)
 
 
 def _check_needed(found: Found, store: RowStore, request: Request) -> None:
@@ -273,39 +323,80 @@ def _tokenizer_folder(name: str | None, download_dir: Path) -> Path | None:
 
 def _write_splits(
     store: RowStore, made: Draft, request: Request, rendering: "Rendering | None", progress: Progress
-) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Write the files of rows; returns the data hash and each file's profile."""
+) -> tuple[str, dict[str, dict[str, Any]], list[str]]:
+    """Write the files of rows; returns the data hash, each file's profile, and what to warn of."""
     data_hash = DataHash()
     profiles = {}
-    written, total = 0, max(sum(store.count(purpose) for purpose in PURPOSE_OF.values()), 1)
-    for file in SPLITS:
+    misfits = Misfits()
+    total = sum(store.count(purpose) for purpose in TRAINED.values())
+    total += sum(store.count_suite(suite) for suite in request.suites)
+    written = 0
+    for file, entries in _samples(store, request):
         name = Path(file).stem
         profile = (
             SplitProfile(rendering.measure, rendering.max_length.get(name)) if rendering else SplitProfile()
         )
         with data_hash.open(file, made.folder) as lines:
-            for line in _lines_of(file, store, request, profile, rendering):
-                lines.write(line)
+            for entry in entries:
+                lines.write(_line_of(entry, name, store, profile, rendering, misfits))
                 written += 1
                 # The last step is the end of the preparation.
-                progress.show(COMPARED + (WRITTEN - COMPARED - 1) * written // total)
+                progress.show(COMPARED + (WRITTEN - COMPARED - 1) * written // max(total, 1))
         profiles[name] = profile.to_json()
-    return data_hash.hexdigest(), profiles
+    return data_hash.hexdigest(), profiles, misfits.warnings()
 
 
-def _lines_of(
-    file: str, store: RowStore, request: Request, profile: SplitProfile, rendering: "Rendering | None"
-) -> Iterator[bytes]:
-    """The rows of a file, sampled, counted and tried in the model's format as they pass."""
-    purpose = PURPOSE_OF[file]
-    for entry in store.sample(purpose, request.caps[purpose], with_answers=file == MULTIPLE_CHOICE):
-        row = store.row(entry)
-        if rendering is not None and rendering.round_trip is not None:
+def _samples(store: RowStore, request: Request) -> Iterator[tuple[str, Iterator[StoredRow]]]:
+    """The files to write, and what of the rows goes in each."""
+    for file, purpose in TRAINED.items():
+        yield file, store.sample(purpose, request.caps[purpose])
+    for suite in request.suites:
+        yield file_of(suite), store.sample_suite(suite, request.caps["test"])
+
+
+def _line_of(
+    entry: StoredRow,
+    name: str,
+    store: RowStore,
+    profile: SplitProfile,
+    rendering: "Rendering | None",
+    misfits: "Misfits",
+) -> bytes:
+    """A row as it is written, counted and tried in the model's format as it passes."""
+    row = store.row(entry)
+    if rendering is not None and rendering.round_trip is not None:
+        try:
             rendering.round_trip.check(row, str(entry.place))
-        if file == OWN:
-            row = replace(row, answers=None)
-        profile.add(row)
-        yield write_json(row.to_json()).encode() if file == OWN else store.text(entry)
+        except BadInput as error:
+            # A benchmark's gold is what it is, and its own figures count it.
+            if name != BFCL:
+                raise
+            misfits.add(str(error))
+    if name in SUITES:
+        row = row_for(name, row)
+    profile.add(row)
+    return write_json(row.to_json()).encode() if row.answers is None and name in SUITES else store.text(entry)
+
+
+@dataclass
+class Misfits:
+    """Published answers that do not survive the model's format, counted, with the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, said: str) -> None:
+        """Count one."""
+        self.count += 1
+        self.first = self.first or said.splitlines()[0]
+
+    def warnings(self) -> list[str]:
+        """What to say of them."""
+        if not self.count:
+            return []
+        return [
+            f"{self.count:,} gold answers of {BFCL} cannot be written in the model's format: {self.first}"
+        ]
 
 
 def _expansion(path: Path) -> int:
@@ -315,8 +406,8 @@ def _expansion(path: Path) -> int:
 def _log(parent: Run, request: Request, prepared: Prepared) -> None:
     """Record the written rows as the execution's inputs, with where they came from, and the report."""
     origin = " ".join(source.uri for source in prepared.sources.values())
-    for file in SPLITS:
-        context = "training" if file in (TRAIN_SFT, TRAIN_PREFERENCE) else "evaluation"
+    for file in (*TRAINED, *map(file_of, request.suites)):
+        context = "training" if file in TRAINED else "evaluation"
         parent.log_dataset(request.out / file, name=Path(file).stem, context=context, source=origin)
     for artifact in (REPORT, PICTURE, REJECTED, OVERLAP):
         parent.log_artifact(request.out / artifact, "data")

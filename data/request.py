@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.bfcl import PACKAGE, is_bfcl
 from data.lines import MAX_LINE_BYTES
 from data.overlap import ALLOWED, POLICIES, Policy
 from data.readers import Reading
 from data.rejections import MAX_REJECTED_SHARE
 from data.rows import Purpose
 from data.shapes.reading import SHAPE_NAMES
+from data.suites import BFCL, DEFAULT, in_order, read_suites
+from evaluation.suites import SUITES
 from jobs.container import model_dir
 from jobs.doors import BadInput, DoorParser
 
@@ -25,7 +28,8 @@ class Request:
 
     `named`: a source for one purpose each; `source`: for all the others, or None. `caps`: rows, 0 for all.
     `max_rejected_share`: of the rows read, 0 to 1. `overlap`: what to do where training rows ask what test
-    rows ask; `allowed_overlap`: test ids that may. `tokenizer`: a folder or an s3:// URI.
+    rows ask; `allowed_overlap`: test ids that may. `tokenizer`: a folder or an s3:// URI. `suites`: those to
+    write, in their order. `bfcl`: the source of BFCL's rows, as find_bfcl takes it.
     """
 
     source: str | None
@@ -41,6 +45,13 @@ class Request:
     max_rejected_share: float = MAX_REJECTED_SHARE
     overlap: Policy = "refuse"
     allowed_overlap: Sequence[str] = ()
+    suites: Sequence[str] = DEFAULT
+    bfcl: str | None = None
+
+    @property
+    def names_suites(self) -> bool:
+        """Whether suites were asked for that are not written unasked, so that each of them must have rows."""
+        return set(self.suites) != set(DEFAULT)
 
 
 def read_request(arguments: Sequence[str] | None) -> Request:
@@ -54,10 +65,14 @@ def read_request(arguments: Sequence[str] | None) -> Request:
         "test": given.test,
     }
     sources = {purpose: name for purpose, name in named.items() if name}
-    if not given.source and not sources:
+    source, bfcl = _part_bfcl(given.source, given.bfcl)
+    if not source and not sources and not bfcl:
         raise BadInput("nothing to prepare: give a SOURCE, or --train, --preference and --test")
+    suites = in_order(given.suites or DEFAULT)
+    if bfcl and BFCL not in suites:
+        raise BadInput(f"{bfcl}: no suite takes rows of BFCL; add {BFCL} to --suites")
     return Request(
-        source=given.source,
+        source=source,
         named=sources,
         out=given.out or model_dir(),
         caps={"sft": given.sft_rows, "preference": given.preference_rows, "test": given.test_rows},
@@ -70,7 +85,18 @@ def read_request(arguments: Sequence[str] | None) -> Request:
         max_rejected_share=given.max_rejected_share,
         overlap=given.overlap,
         allowed_overlap=given.allow_overlap,
+        suites=suites,
+        bfcl=bfcl,
     )
+
+
+def _part_bfcl(source: str | None, bfcl: str | None) -> tuple[str | None, str | None]:
+    """A SOURCE that is BFCL's serves as --bfcl, for whoever wants nothing else."""
+    if source is None or not is_bfcl(source):
+        return source, bfcl
+    if bfcl is not None and bfcl != source:
+        raise BadInput(f"{source}: holds rows of BFCL, and so does --bfcl {bfcl}; give one of them")
+    return None, source
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +108,18 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("sft", "preference", "test"):
         parser.add_argument(f"--{name}-rows", type=_count, default=0, metavar="N", help="at most; 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
+    parser.add_argument(
+        "--suites",
+        type=read_suites,
+        action="extend",
+        metavar="NAMES",
+        help=f"to write, with commas between: {', '.join(SUITES)} (default: {','.join(DEFAULT)})",
+    )
+    parser.add_argument(
+        "--bfcl",
+        metavar="SOURCE",
+        help=f"of BFCL's rows: {PACKAGE} for its wheel, a path or s3://bucket/prefix (default: {PACKAGE})",
+    )
     _add_checks(parser)
     _add_model(parser)
     return parser

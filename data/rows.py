@@ -100,6 +100,7 @@ class Row:
 
     `messages` ends with the gold assistant message in an SFT row, and with the turn to answer in the others.
     `answers`: When2Call's four texts by decision. `chosen` and `rejected`: one assistant message each.
+    `conversation`: of a test row that is one turn of it, the conversation's id.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Row:
     answers: Mapping[str, str] | None = None
     chosen: tuple[Message, ...] | None = None
     rejected: tuple[Message, ...] | None = None
+    conversation: str | None = None
 
     @property
     def purpose(self) -> Purpose:
@@ -137,7 +139,11 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """The row as it is written, keys in a fixed order."""
         pair = {"chosen": self.chosen, "rejected": self.rejected}
-        optional = {"answers": self.answers, **{key: list(one) for key, one in pair.items() if one}}
+        optional = {
+            "answers": self.answers,
+            **{key: list(one) for key, one in pair.items() if one},
+            "conversation": self.conversation,
+        }
         return {
             "id": self.id,
             "source": self.source,
@@ -160,11 +166,13 @@ class Row:
             answers=given.get("answers"),
             chosen=chosen,
             rejected=rejected,
+            conversation=given.get("conversation"),
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that the model and the grader see, so of all but the id and the source."""
-        content = {key: value for key, value in self.to_json().items() if key not in ("id", "source")}
+        """SHA-256 of all that the model and the grader see: not of the names of row, source, conversation."""
+        places = ("id", "source", "conversation")
+        content = {key: value for key, value in self.to_json().items() if key not in places}
         return hashlib.sha256(write_json(content, sort_keys=True).encode()).hexdigest()
 
 

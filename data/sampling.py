@@ -26,6 +26,24 @@ def rank_of(identity: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}:{identity}".encode()).digest()
 
 
+def choose_conversations(sizes: Mapping[str, int], cap: int, seed: int) -> dict[str, int]:
+    """Choose whole conversations, of `sizes` rows each, that have `cap` rows together at most; 0 takes all.
+
+    Returns how many rows of each are taken. A conversation is right if all of its turns are, so none is cut,
+    but the first where not one would fit.
+    """
+    if cap <= 0:
+        return dict(sizes)
+    chosen: dict[str, int] = {}
+    left = cap
+    ranked = sorted(sizes, key=lambda name: (rank_of(name, seed), name))
+    for name in ranked:
+        if sizes[name] <= left:
+            chosen[name] = sizes[name]
+            left -= sizes[name]
+    return chosen or dict.fromkeys(ranked[:1], cap)
+
+
 def allot(sizes: Mapping[str, int], cap: int) -> dict[str, int]:
     """Share `cap` rows out in proportion: whole parts first, then the largest remainders, ties by name.
 

@@ -4,7 +4,7 @@ S3 and the hub are brought to a local folder first, so that one reader serves al
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ from data.output import EVIDENCE
 from data.overlap import ALLOWED, read_allowed
 from data.readers import RowFile
 from data.rows import Purpose
+from evaluation.suites import SUITES
 from jobs.doors import BadInput
 
-# By file name, compressed or not, wherever in the folder it lies; the first pattern that fits decides. `own`
-# and `when2call_mcq` are the suites that a preparation writes.
+# By file name, compressed or not, wherever in the folder it lies; the first pattern that fits decides. The
+# suites are those that a preparation writes.
 PATTERNS: tuple[tuple[str, Purpose], ...] = (
     ("*train_sft*.jsonl", "sft"),
     ("*train_pref*.jsonl", "preference"),
     ("*test*.jsonl", "test"),
-    ("own.jsonl", "test"),
-    ("when2call_mcq.jsonl", "test"),
+    *((f"{suite}.jsonl", "test") for suite in SUITES),
 )
 ENDINGS = tuple(".jsonl" + compression for compression in ("", *COMPRESSED))
 
@@ -36,6 +36,7 @@ class Source:
 
     `revision`: the hub commit or None. `files`: every file of rows in it. `allowed_overlap`: the test ids
     that its `allowed_overlap.txt` names. `unread`: files of lines whose name does not say what they are for.
+    `not_read`: parts that are published with the rows and no suite takes.
     """
 
     uri: str
@@ -43,11 +44,12 @@ class Source:
     files: tuple[RowFile, ...]
     allowed_overlap: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    not_read: tuple[str, ...] = ()
 
     def of(self, purpose: Purpose | None) -> tuple[RowFile, ...]:
         """The files for a purpose; a lone file serves any. None gives all."""
         return tuple(
-            RowFile(file.path, file.shown, file.purpose or purpose)
+            replace(file, purpose=file.purpose or purpose)
             for file in self.files
             if purpose is None or file.purpose in (None, purpose)
         )
@@ -61,7 +63,9 @@ class Source:
 
     def describe(self) -> dict[str, Any]:
         """What the report says of it."""
-        return {"uri": self.uri, "revision": self.revision, "files": [file.shown for file in self.files]}
+        files = [file.shown for file in self.files]
+        not_read = {"not_read": list(self.not_read)} if self.not_read else {}
+        return {"uri": self.uri, "revision": self.revision, "files": files, **not_read}
 
 
 def find_source(name: str, download_dir: Path, roots: Sequence[Path] | None = None) -> Source:
@@ -75,7 +79,7 @@ def find_source(name: str, download_dir: Path, roots: Sequence[Path] | None = No
         return _find_in_s3(name, download_dir)
     path = Path(name)
     if _exists(path):
-        _check_root(path, name, roots)
+        check_root(path, name, roots)
         return _find_here(path, name)
     if HUB_ID.fullmatch(name) and not name.endswith(ENDINGS):
         folder, commit = fetch_dataset(name, _download_patterns())
@@ -99,8 +103,11 @@ def _find_here(path: Path, name: str) -> Source:
     raise BadInput(f"{name}: is neither a file nor a directory; give a file of rows")
 
 
-def _check_root(path: Path, name: str, roots: Sequence[Path] | None) -> None:
-    """A job is told by an execution's input what to read, which must not be any file of its machine."""
+def check_root(path: Path, name: str, roots: Sequence[Path] | None) -> None:
+    """Raise BadInput for a path outside of the roots.
+
+    A job is told by an execution's input what to read, which must not be any file of its machine.
+    """
     if roots is not None and not any(path.resolve().is_relative_to(root.resolve()) for root in roots):
         allowed = ", ".join(map(str, roots))
         raise BadInput(
@@ -112,7 +119,7 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
     """The rows below a folder, none of which may lie outside of `within`, as a link can lead."""
     named = {path: _purpose_of(path.name) for path in sorted(folder.rglob("*"))}
     files = tuple(
-        RowFile(path, f"{shown.rstrip('/')}/{path.relative_to(folder)}", purpose)
+        RowFile(path, f"{shown.rstrip('/')}/{path.relative_to(folder)}", purpose, _suite_of(path.name))
         for path, purpose in named.items()
         if purpose is not None and (path.is_file() or path.is_symlink())
     )
@@ -133,9 +140,19 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
 
 
 def _purpose_of(name: str) -> Purpose | None:
+    plain = _without_compression(name)
+    return next((purpose for pattern, purpose in PATTERNS if fnmatch(plain, pattern)), None)
+
+
+def _suite_of(name: str) -> str | None:
+    suite = _without_compression(name).removesuffix(".jsonl")
+    return suite if suite in SUITES else None
+
+
+def _without_compression(name: str) -> str:
     for compression in COMPRESSED:
         name = name.removesuffix(compression)
-    return next((purpose for pattern, purpose in PATTERNS if fnmatch(name, pattern)), None)
+    return name
 
 
 def _download_patterns() -> list[str]:

@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 from data.fingerprints import RowKeys, keys_of, user_turns, words_of
 from data.rows import Purpose, Row, RowError, read_json, write_json
-from data.sampling import allot, rank_of, stratum_of
+from data.sampling import allot, choose_conversations, rank_of, stratum_of
+from data.suites import BFCL, TURNS
+from evaluation.suites import SUITES
 
 DuplicateKind = Literal["exact", "normalised"]
 CACHE_KIB = 16384
@@ -22,24 +24,38 @@ CACHE_KIB = 16384
 MAX_SOURCES = 1000
 OTHER_SOURCES = "other sources"
 # Places of columns in `rows`.
-_STRATUM, _RANK = 7, 8
+_STRATUM, _RANK = 8, 9
 
 _TABLES = """
 CREATE TABLE rows (
     seq INTEGER PRIMARY KEY, id TEXT, source TEXT, file INTEGER, line INTEGER, start INTEGER, size INTEGER,
-    stratum TEXT, rank BLOB, purpose TEXT, has_answers INTEGER,
+    conversation TEXT, stratum TEXT, rank BLOB, purpose TEXT, alone TEXT, has_answers INTEGER,
     question BLOB, normalised_question BLOB, tool_set BLOB, words INTEGER);
-CREATE UNIQUE INDEX row_by_id ON rows (purpose, id);
+CREATE UNIQUE INDEX row_by_id ON rows (purpose, alone, id);
 CREATE TABLE dropped (seq INTEGER PRIMARY KEY);
 CREATE VIEW kept AS SELECT * FROM rows WHERE seq NOT IN dropped;
 CREATE TABLE contents (key BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
 CREATE TABLE prompts (key BLOB PRIMARY KEY, answer BLOB, is_conflict INTEGER) WITHOUT ROWID;
+CREATE TABLE asked (key BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
+CREATE TABLE members (suite TEXT, seq INTEGER, PRIMARY KEY (suite, seq)) WITHOUT ROWID;
+CREATE TABLE taken (seq INTEGER PRIMARY KEY);
 """
 _INSERT = """
 INSERT INTO rows VALUES (
-    NULL, :id, :source, :file, :line, :start, :size, :stratum, :rank, :purpose, :has_answers,
+    NULL, :id, :source, :file, :line, :start, :size, :conversation, :stratum, :rank, :purpose, :alone,
+    :has_answers,
     :question, :normalised_question, :tool_set, :words)
 """
+# Rows of `:suite` that are in no other, or that a file of its own named too.
+_NAMED = "SELECT seq FROM kept WHERE alone = :suite OR seq IN (SELECT seq FROM members WHERE suite = :suite)"
+_TAKE = {
+    "purpose": "INSERT INTO taken SELECT seq FROM kept WHERE purpose = :purpose AND alone = ''",
+    "all": "INSERT INTO taken SELECT seq FROM kept WHERE purpose = 'test' AND alone = ''",
+    "answers": "INSERT INTO taken SELECT seq FROM kept WHERE purpose = 'test' AND alone = '' AND has_answers",
+    "named": f"INSERT INTO taken {_NAMED}",
+    "bfcl": "INSERT INTO taken SELECT seq FROM kept "
+    "WHERE purpose = 'test' AND alone = '' AND substr(source, 1, 4) = 'bfcl'",
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,7 @@ class Place:
 
 @dataclass(frozen=True)
 class StoredRow:
-    """A row's entry in the index; `seq` counts in the order of reading."""
+    """A row's entry in the index; `seq` counts in the order of reading. `conversation`: as the row's."""
 
     seq: int
     id: str
@@ -63,6 +79,7 @@ class StoredRow:
     place: Place
     start: int
     size: int
+    conversation: str | None = None
 
 
 class RowStore:
@@ -70,6 +87,9 @@ class RowStore:
 
     `duplicates` counts dropped rows by (purpose, kind, source); `merged` the test rows joined from two files.
     `seed` is that of the samples. Used as a context; the folder is the caller's to remove.
+
+    Some test rows are of one suite alone: those that were given as BFCL's, and the turns of conversations.
+    They have ids of their own, and two of them may be alike, as they are where they are published.
     """
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
@@ -98,23 +118,24 @@ class RowStore:
         self._reader.close()
         self._writer.close()
 
-    def add(self, row: Row, place: Place) -> None:
+    def add(self, row: Row, place: Place, suite: str | None = None) -> None:
         """Keep a row, unless it repeats one of its purpose. Raises RowError where its id is another row's.
 
-        Two halves of one test item (the four answers, the gold calls) become one row.
+        Two halves of one test item (the four answers, the gold calls) become one row. `suite`: the one whose
+        file the row comes from, if any.
         """
-        earlier = self._find(row)
+        alone = _suite_alone(row, suite)
         keys = keys_of(row)
+        if alone == BFCL and self._is_known(row, keys, suite):
+            return
+        earlier = self._find(row, alone)
         if earlier is not None:
-            self._add_again(row, keys, earlier)
-            return
-        twin = self._find_content(keys.content)
-        if twin is not None:
+            self._add_again(row, keys, earlier, suite)
+        elif not alone and (twin := self._find_content(keys.content)) is not None:
             self._count_duplicate(row, self.row(twin))
-            return
-        self._insert(row, keys, place)
-        if row.purpose == "sft":
-            self._note_answer(keys)
+            self._note_member(suite, twin.seq)
+        else:
+            self._note_member(suite, self._insert(row, keys, place, alone))
 
     def count(self, purpose: Purpose) -> int:
         """How many rows of a purpose are kept."""
@@ -155,42 +176,105 @@ class RowStore:
         """Leave a row out of everything that follows."""
         self.index.execute("INSERT OR IGNORE INTO dropped VALUES (?)", (entry.seq,))
 
-    def sample(self, purpose: Purpose, cap: int, *, with_answers: bool = False) -> Iterator[StoredRow]:
-        """`cap` rows (0 is all), each stratum in proportion, in order.
+    def sample(self, purpose: Purpose, cap: int) -> Iterator[StoredRow]:
+        """`cap` rows (0 is all), each stratum in proportion, in order; of tests, those in no suite alone.
 
-        `with_answers` takes those alone that have the four answers.
+        One sample is read at a time.
         """
-        given = (purpose, with_answers)
-        strata = self.index.execute("SELECT stratum FROM kept WHERE purpose = ? AND has_answers >= ?", given)
+        self._take("purpose", {"purpose": purpose})
+        return self._sampled(cap)
+
+    def sample_suite(self, suite: str, cap: int) -> Iterator[StoredRow]:
+        """`cap` of the test rows that a suite takes (0 is all), in order; one sample is read at a time.
+
+        Each stratum is in proportion. Of conversations, which have no stratum, whole ones are taken.
+        """
+        self.count_suite(suite)
+        return self._sampled_turns(cap) if SUITES[suite].rows == "conversations" else self._sampled(cap)
+
+    def count_suite(self, suite: str) -> int:
+        """How many test rows a suite takes."""
+        rule, is_answered = SUITES[suite].rows, SUITES[suite].kind == "multiple_choice"
+        if rule in ("all", "answers"):
+            self._take(rule, {})
+        # What was written for free answers came without the four, and is taken again by its file.
+        if rule != "all" and not is_answered:
+            self._take("named", {"suite": suite}, is_more=rule == "answers")
+        # BFCL's rows that came among the tests are not held against those that were given as such.
+        if rule == "bfcl" and not self._count_taken():
+            self._take("bfcl", {})
+        return self._count_taken()
+
+    def _take(self, rule: str, values: dict[str, str], *, is_more: bool = False) -> None:
+        if not is_more:
+            self.index.execute("DELETE FROM taken")
+        self.index.execute(_TAKE[rule].replace("INSERT", "INSERT OR IGNORE", 1), values)
+
+    def _count_taken(self) -> int:
+        return int(self.index.execute("SELECT COUNT(*) FROM taken").fetchone()[0])
+
+    def _sampled(self, cap: int) -> Iterator[StoredRow]:
+        strata = self.index.execute("SELECT stratum FROM rows WHERE seq IN taken")
         sizes = Counter(stratum for (stratum,) in strata)
         shares = allot(sizes, cap)
-        last = {name: self._rank_at(*given, name, share) for name, share in shares.items() if share}
-        query = "SELECT * FROM kept WHERE +purpose = ? AND has_answers >= ? ORDER BY seq"
-        for found in self.index.execute(query, given):
+        last = {name: self._rank_at(name, share) for name, share in shares.items() if share < sizes[name]}
+        for found in self.index.execute("SELECT * FROM rows WHERE seq IN taken ORDER BY seq"):
             stratum, rank = found[_STRATUM], found[_RANK]
-            if shares[stratum] == sizes[stratum] or (stratum in last and rank <= last[stratum]):
+            if shares[stratum] == sizes[stratum] or rank <= last[stratum]:
                 yield self._entry(found)
 
-    def _rank_at(self, purpose: Purpose, with_answers: bool, stratum: str, share: int) -> bytes:
-        """The rank of the last row that a stratum's share takes."""
-        query = (
-            "SELECT rank FROM kept WHERE purpose = ? AND has_answers >= ? AND stratum = ? "
-            "ORDER BY rank LIMIT 1 OFFSET ?"
+    def _sampled_turns(self, cap: int) -> Iterator[StoredRow]:
+        sizes = self.index.execute(
+            "SELECT conversation, COUNT(*) FROM rows WHERE seq IN taken GROUP BY conversation"
         )
-        rank: bytes = self.index.execute(query, (purpose, with_answers, stratum, share - 1)).fetchone()[0]
+        left = choose_conversations(dict(sizes.fetchall()), cap, self._seed)
+        for found in self.index.execute("SELECT * FROM rows WHERE seq IN taken ORDER BY seq"):
+            entry = self._entry(found)
+            if left.get(str(entry.conversation), 0):
+                left[str(entry.conversation)] -= 1
+                yield entry
+
+    def _rank_at(self, stratum: str, share: int) -> bytes:
+        """The rank of the last row that a stratum's share takes; none is below the lowest."""
+        if not share:
+            return b""
+        query = "SELECT rank FROM rows WHERE seq IN taken AND stratum = ? ORDER BY rank LIMIT 1 OFFSET ?"
+        rank: bytes = self.index.execute(query, (stratum, share - 1)).fetchone()[0]
         return rank
 
-    def _add_again(self, row: Row, keys: RowKeys, earlier: StoredRow) -> None:
+    def _add_again(self, row: Row, keys: RowKeys, earlier: StoredRow, suite: str | None) -> None:
         """A row whose id is known: a duplicate, the other half of a test item, or an error."""
         known = self.row(earlier)
-        if keys_of(known).content == keys.content:
-            self._count_duplicate(row, known)
-        elif row.purpose == "test" and _is_same_item(known, row) and _are_halves(known, row):
+        self._note_member(suite, earlier.seq)
+        is_same = row.purpose == "test" and _is_same_item(known, row)
+        if is_same and _are_halves(known, row):
             self._join_tests(known, row, keys, earlier)
-        elif row.purpose == "test" and _is_same_item(known, row) and known.expected == row.expected:
-            self._count_duplicate(row, known)
+        elif keys_of(known).content == keys.content or (is_same and known.expected == row.expected):
+            self._count_again(row, known, suite)
         else:
             raise RowError("id", "is taken by another row", f"give {row.id!r} an id of its own")
+
+    def _is_known(self, row: Row, keys: RowKeys, suite: str | None) -> bool:
+        """Whether a row of one suite alone is among the tests for all too; it then counts as one of these."""
+        earlier = self._find(row, "")
+        known = None if earlier is None else self.row(earlier)
+        if known is None or earlier is None or keys_of(replace(known, answers=None)).content != keys.content:
+            return False
+        self._note_member(suite, earlier.seq)
+        self._count_again(row, known, suite)
+        return True
+
+    def _count_again(self, row: Row, known: Row, suite: str | None) -> None:
+        """Two suites hold the same test item, which is no repetition."""
+        if suite is None:
+            self._count_duplicate(row, known)
+        else:
+            self.merged += 1
+
+    def _note_member(self, suite: str | None, seq: int) -> None:
+        """Note that a suite's own file named a row, where nothing in the row says that the suite takes it."""
+        if suite is not None and SUITES[suite].rows in ("answers", "bfcl"):
+            self.index.execute("INSERT OR IGNORE INTO members VALUES (?, ?)", (suite, seq))
 
     def _join_tests(self, known: Row, row: Row, keys: RowKeys, earlier: StoredRow) -> None:
         graded, choices = (row, known) if row.answers is None else (known, row)
@@ -224,12 +308,30 @@ class RowStore:
             source = OTHER_SOURCES
         self.duplicates[row.purpose, kind, source] += 1
 
-    def _find(self, row: Row) -> StoredRow | None:
-        query = "SELECT * FROM rows WHERE purpose = ? AND id = ?"
-        found = self.index.execute(query, (row.purpose, row.id)).fetchone()
+    def tests_for_all(self) -> Iterator[StoredRow]:
+        """The entries of the test rows that are in no suite alone, in order."""
+        query = "SELECT * FROM kept WHERE +purpose = 'test' AND alone = '' ORDER BY seq"
+        return (self._entry(found) for found in self.index.execute(query))
+
+    def find_asked(self, key: bytes) -> StoredRow | None:
+        """The first test row, in no suite alone, with this digest as its `RowKeys.prompt`."""
+        found = self.index.execute("SELECT seq FROM asked WHERE key = ?", (key,)).fetchone()
+        return None if found is None else self.entry(found[0])
+
+    def find_test(self, identity: str) -> StoredRow | None:
+        """The test row with an id that is in no suite alone."""
+        return self._find_by("test", "", identity)
+
+    def _find(self, row: Row, alone: str) -> StoredRow | None:
+        return self._find_by(row.purpose, alone, row.id)
+
+    def _find_by(self, purpose: Purpose, alone: str, identity: str) -> StoredRow | None:
+        query = "SELECT * FROM rows WHERE purpose = ? AND alone = ? AND id = ?"
+        found = self.index.execute(query, (purpose, alone, identity)).fetchone()
         return None if found is None else self._entry(found)
 
-    def _insert(self, row: Row, keys: RowKeys, place: Place) -> None:
+    def _insert(self, row: Row, keys: RowKeys, place: Place, alone: str) -> int:
+        """Write a row down; returns its `seq`."""
         start, size = self._append(row)
         values = {
             "purpose": row.purpose,
@@ -239,16 +341,24 @@ class RowStore:
             "line": place.line,
             "start": start,
             "size": size,
+            "conversation": row.conversation,
             "stratum": stratum_of(row),
             "rank": rank_of(row.id, self._seed),
+            "alone": alone,
             "has_answers": row.answers is not None,
             "question": keys.question,
             "normalised_question": keys.normalised_question,
             "tool_set": keys.tool_set,
             "words": sum(len(words_of(turn)) for turn in user_turns(row)) if row.purpose == "test" else None,
         }
-        inserted = self.index.execute(_INSERT, values)
-        self._note_content(keys.content, int(inserted.lastrowid or 0))
+        seq = int(self.index.execute(_INSERT, values).lastrowid or 0)
+        if not alone:
+            self._note_content(keys.content, seq)
+        if row.purpose == "sft":
+            self._note_answer(keys)
+        if row.purpose == "test" and not alone:
+            self.index.execute("INSERT OR IGNORE INTO asked VALUES (?, ?)", (keys.prompt, seq))
+        return seq
 
     def _append(self, row: Row) -> tuple[int, int]:
         """Write a row at the end of the spool; returns where it starts and its size, in bytes."""
@@ -264,8 +374,17 @@ class RowStore:
         return len(self._files) - 1
 
     def _entry(self, found: Any) -> StoredRow:
-        seq, identity, source, file, line, start, size = found[:_STRATUM]
-        return StoredRow(seq, identity, source, Place(self._files[file], line), start, size)
+        seq, identity, source, file, line, start, size, conversation = found[:_STRATUM]
+        return StoredRow(seq, identity, source, Place(self._files[file], line), start, size, conversation)
+
+
+def _suite_alone(row: Row, suite: str | None) -> str:
+    """The suite that a row is of and no other, empty for none."""
+    if row.purpose != "test":
+        return ""
+    if row.conversation is not None:
+        return TURNS
+    return BFCL if suite == BFCL else ""
 
 
 def _is_same_item(one: Row, other: Row) -> bool:

@@ -97,7 +97,8 @@ def read_canonical(raw: Raw, tools: Toolset) -> Row:
     allowed = _read_allowed(given.get("allowed"), _parameters_of_values(tools, terms))
     _check_agreement(decision, bool(calls or allowed or terms.get("any_call")), "expected.calls")
     answers = None if raw.get("answers") is None else _read_answers(raw["answers"])
-    return replace(_row(tools, messages, Expected(decision, calls, allowed, text, **terms)), answers=answers)
+    row = _row(tools, messages, Expected(decision, calls, allowed, text, **terms))
+    return replace(row, answers=answers, conversation=_optional_text(raw.get("conversation"), "conversation"))
 
 
 def check_open(messages: Sequence[Mapping[str, Any]], field: str) -> None:

@@ -129,7 +129,7 @@ def for_purpose(row: Row, purpose: Purpose | None) -> Row:
         return row
     if row.purpose == "sft" and purpose == "test":
         check_open(row.messages[:-1], "messages")
-        return _with_what_fits(replace(row, messages=row.messages[:-1]))
+        return note_what_fits(replace(row, messages=row.messages[:-1]))
     needed = {"sft": "an assistant message at the end", "preference": "chosen and rejected answers"}
     raise RowError(
         "row",
@@ -149,10 +149,10 @@ def _read(raw: Raw, default_source: str, name: str | None, as_published: bool) -
         rows = [_read_first(found, raw, as_published)]
     else:
         rows = [_read_plain(plain, as_published) for plain in _rewritten(found, raw)]
-    return _identified([_with_what_fits(row) for row in rows], raw, default_source)
+    return _identified([note_what_fits(row) for row in rows], raw, default_source)
 
 
-def _with_what_fits(row: Row) -> Row:
+def note_what_fits(row: Row) -> Row:
     """Note in a row to be graded whether its answers fit its tools, so that no grader finds out again."""
     if row.purpose != "test":
         return row

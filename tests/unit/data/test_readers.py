@@ -80,7 +80,7 @@ def test_rows_of_one_id_in_two_test_files_become_one(
     (row,) = found.of("test")
     assert (row.expected.calls, dict(row.answers or {})) == ((CALL,), MCQ["answers"])
     assert (found.store.merged, found.rejections.count) == (1, 0)
-    assert [entry.id for entry in found.store.sample("test", 0, with_answers=True)] == [row.id]
+    assert [entry.id for entry in found.store.sample_suite("when2call_mcq", 0)] == [row.id]
 
 
 def test_two_wordings_of_a_schema_do_not_part_an_item(write_lines: WriteLines, read: Reader) -> None:

@@ -86,7 +86,7 @@ def test_a_joined_row_keeps_its_place_and_its_neighbours(tmp_path: Path) -> None
         store.add(row("a", answers=answers), Place("g", 1))
         found = [store.row(entry) for entry in store.entries("test")]
         assert [(one.id, one.answers) for one in found] == [("a", answers), ("b", None)]
-        assert [entry.id for entry in store.sample("test", 0, with_answers=True)] == ["a"]
+        assert [entry.id for entry in store.sample_suite("when2call_mcq", 0)] == ["a"]
         assert (store.merged, store.duplicates.total()) == (1, 0)
 
 
@@ -97,7 +97,7 @@ def test_no_query_sorts_all_rows_in_memory(tmp_path: Path) -> None:
             store.add(row(f"{number}", question=f"Where is number {number}?"), Place("f", number + 1))
         store.index.set_trace_callback(asked.append)
         entries = list(store.entries("test"))
-        sampled = list(store.sample("test", 0, with_answers=True))
+        sampled = list(store.sample_suite("when2call_mcq", 0))
         find_overlap(store, tmp_path / "overlap.jsonl", "refuse", (), lambda compared: None)
         store.index.set_trace_callback(None)
         queries = [text for text in asked if text.startswith("SELECT") and "ORDER BY" in text]
