@@ -28,6 +28,7 @@ INPUT = {
     "seed": 3,
 }
 VARIANTS = ["base", "sft", "dpo", "sft-dpo"]
+UNTRAINED = "x" * 80
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +41,11 @@ def staged(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Loc
 
 @pytest.fixture(scope="session")
 def runs(staged: LocalAws) -> tuple[Run, Run]:
-    """Two executions at once: all variants, and the base alone; names that no job may have."""
+    """Two executions at once: all default variants, and the untrained ones; names that no job may have."""
     with ThreadPoolExecutor() as pool:
         whole = pool.submit(staged.run, "Whole_run.1", INPUT)
-        base = pool.submit(staged.run, "x" * 80, {**INPUT, "variants": ["base"]})
-        return whole.result(), base.result()
+        untrained = pool.submit(staged.run, UNTRAINED, {**INPUT, "variants": ["base", "prompt"]})
+        return whole.result(), untrained.result()
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +97,39 @@ def test_training_changed_the_model(results: Path) -> None:
         first = lines(path)[0]["choices"]
         likelihoods.add(tuple(choice["logprob"] for choice in first.values()))
     assert len(likelihoods) == len(VARIANTS)
+
+
+def test_the_prompt_alone_changes_what_the_base_model_makes_of_every_row(
+    staged: LocalAws, runs: tuple[Run, Run], tmp_path: Path
+) -> None:
+    download_prefix(f"s3://{staged.bucket}/runs/{UNTRAINED}/", tmp_path)
+    choices = {}
+    for variant in ("base", "prompt"):
+        (path,) = tmp_path.glob(f"predict/{variant}/*/output/model/when2call_mcq.jsonl")
+        choices[variant] = {row["id"]: row["choices"] for row in lines(path)}
+    assert choices["base"].keys() == choices["prompt"].keys()
+    for row, base in choices["base"].items():
+        prompted = choices["prompt"][row]
+        assert base.keys() == prompted.keys()
+        for answer, likelihood in base.items():
+            assert likelihood["characters"] == prompted[answer]["characters"], "the answers are the same"
+            assert likelihood["logprob"] != prompted[answer]["logprob"], "what stands before them is not"
+    (written,) = tmp_path.glob("compare/*/output/model/comparison.json")
+    compared = json.loads(written.read_text())["suites"]
+    assert {suite: list(variants) for suite, variants in compared.items()} == {
+        "when2call_mcq": ["base", "prompt"],
+        "own": ["base", "prompt"],
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_replaced_prediction_would_go_on_with_what_was_predicted(
+    staged: LocalAws, results: Path, variant: str, tmp_path: Path
+) -> None:
+    download_prefix(f"s3://{staged.bucket}/checkpoints/Whole_run.1/predict/{variant}/", tmp_path)
+    for suite in ("when2call_mcq", "own"):
+        (delivered,) = results.glob(f"predict/{variant}/*/output/model/{suite}.jsonl")
+        assert (tmp_path / f"{suite}.jsonl").read_bytes() == delivered.read_bytes()
 
 
 def test_the_comparison_keeps_its_contract(results: Path) -> None:
