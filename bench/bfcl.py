@@ -1,14 +1,13 @@
 """BFCL v4's single-turn rows and its checker, from the wheel `bfcl-eval` of the test environment.
 
-The wheel is installed without what it asks for, so the one module of it that imports every provider's client
-is replaced by a stub. Its rows serve to compare graders and never enter training.
+The rows are those that data.bfcl reads, held against the tools as training rows are, so that it shows which of
+them no tool would take. The wheel is installed without what it asks for, so the one module of it that imports
+every provider's client is replaced by a stub. Its rows serve to compare graders and never enter training.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import json
 import sys
 import types
 from collections import defaultdict
@@ -17,25 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data.bfcl import AST_CATEGORIES, CATEGORIES, installed_folder, join_answers
 from data.rows import RowError, write_json
 from data.shapes.reading import read_rows
 from data.shapes.tools import read_tools
 from jobs.doors import BadInput
 
-AST_CATEGORIES = (
-    "simple_python",
-    "simple_java",
-    "simple_javascript",
-    "multiple",
-    "parallel",
-    "parallel_multiple",
-    "live_simple",
-    "live_multiple",
-    "live_parallel",
-    "live_parallel_multiple",
-)
-RELEVANCE_CATEGORIES = ("irrelevance", "live_irrelevance", "live_relevance")
-CATEGORIES = (*AST_CATEGORIES, *RELEVANCE_CATEGORIES)
+__all__ = ["AST_CATEGORIES", "CATEGORIES"]
 LANGUAGES = {"simple_java": "java", "simple_javascript": "javascript"}
 MODEL_CONFIG = "bfcl_eval.constants.model_config"
 
@@ -74,13 +61,8 @@ class Verdict(NamedTuple):
 
 def load_rows(category: str) -> list[BfclRow]:
     """Read a category of CATEGORIES, in the wheel's order. Raises WheelAbsent."""
-    folder = _wheel() / "data"
-    rows = _read_lines(folder / f"BFCL_v4_{category}.json")
-    if category in RELEVANCE_CATEGORIES:
-        return [_row(raw, category, None) for raw in rows]
-    answers = _read_lines(folder / "possible_answer" / f"BFCL_v4_{category}.json")
-    truths = {one["id"]: one["ground_truth"] for one in answers}
-    return [_row(raw, category, truths[raw["id"]]) for raw in rows]
+    joined = join_answers(_wheel(), category)
+    return [_row(raw, category) for raw in joined if isinstance(raw, Mapping)]
 
 
 def load_ast_checker() -> AstChecker:
@@ -126,26 +108,19 @@ def load_checker() -> Checker:
 
 @cache
 def _wheel() -> Path:
-    found = importlib.util.find_spec("bfcl_eval")
-    if found is None or not found.submodule_search_locations:
+    folder = installed_folder()
+    if folder is None:
         raise WheelAbsent("bfcl-eval is not installed here: pip install --no-deps -r requirements-bfcl.txt")
-    return Path(found.submodule_search_locations[0])
+    return folder
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def _row(raw: dict[str, Any], category: str, truth: list[dict[str, Any]] | None) -> BfclRow:
-    given = {**raw, "source": f"bfcl_{category}"}
-    if truth is not None:
-        given["ground_truth"] = truth
+def _row(raw: Mapping[str, Any], category: str) -> BfclRow:
+    given = raw["id"], category, raw["function"], raw.get("ground_truth")
     try:
-        (read,) = read_rows(given, "bfcl", "bfcl")
+        (read,) = read_rows(raw, "bfcl", "bfcl")
     except RowError as error:
-        return BfclRow(raw["id"], category, raw["function"], truth, _unread(given, category), str(error))
-    return BfclRow(raw["id"], category, raw["function"], truth, read.to_json())
+        return BfclRow(*given, _unread(raw, category), str(error))
+    return BfclRow(*given, read.to_json())
 
 
 def _unread(given: Mapping[str, Any], category: str) -> dict[str, Any]:

@@ -77,14 +77,17 @@ def add_turns(store: RowStore) -> Conversations:
     found = Conversations()
     read = store.index.execute("SELECT DISTINCT conversation FROM rows WHERE conversation IS NOT NULL")
     known = {name for (name,) in read.fetchall()}
-    entries = [one for one in store.tests_for_all() if one.id not in known and _places(store.row(one))]
+    entries = [one for one in store.tests_for_all() if _places(store.row(one))]
     published = [_published(store.row(one), store) for one in entries]
     beginnings = {entry.seq for golds in published for entry in golds.values()}
+    beginnings |= {entry.seq for entry in entries if _is_turn(store.row(entry), store)}
     for entry, golds in zip(entries, published, strict=True):
+        row = store.row(entry)
+        if entry.id in known:
+            continue
         if entry.seq in beginnings:
             found.beginnings += 1
         else:
-            row = store.row(entry)
             turns = turns_of(row, {at: store.row(gold).expected for at, gold in golds.items()})
             found.count(turns)
             for turn in turns.rows:
@@ -123,6 +126,12 @@ def _published(row: Row, store: RowStore) -> dict[int, StoredRow]:
     ends = _places(row)
     found = zip(ends, prompt_keys(row, ends), strict=True) if len(ends) < MOST_TURNS else ()
     return {end: entry for end, key in found if (entry := store.find_asked(key)) is not None}
+
+
+def _is_turn(row: Row, store: RowStore) -> bool:
+    """Whether the row's prompt is that of a turn that was read as a row."""
+    (key,) = prompt_keys(row, [len(row.messages)])
+    return store.is_turn(key)
 
 
 def _check_history(messages: Sequence[Message]) -> None:

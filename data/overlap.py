@@ -38,8 +38,8 @@ _TABLES = (
     "grams (key INTEGER, seq INTEGER, PRIMARY KEY (key, seq)) WITHOUT ROWID",
     "trained_tool_sets (key BLOB PRIMARY KEY) WITHOUT ROWID",
 )
-# The tests that are compared as wholes. Of the turns of a conversation that is the conversation's own row, and
-# its last turn where there is none: an opening such as "I want to watch a movie." is anybody's.
+# The tests that are compared as wholes. Of a conversation's turns that is the conversation's own row, or the
+# last turn where there is none: an opening such as "I want to watch a movie." is anybody's.
 _WHOLE = """
 CREATE VIEW whole AS SELECT * FROM rows WHERE purpose = 'test' AND (conversation IS NULL OR (
     conversation NOT IN (SELECT id FROM rows WHERE purpose = 'test' AND alone = '')

@@ -12,7 +12,7 @@ from typing import Any
 from data.hub import HUB_ID, fetch_dataset
 from data.lines import COMPRESSED
 from data.objects import fetch_objects
-from data.output import EVIDENCE
+from data.output import EVIDENCE, REPORT
 from data.overlap import ALLOWED, read_allowed
 from data.readers import RowFile
 from data.rows import Purpose
@@ -121,7 +121,7 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
     files = tuple(
         RowFile(path, f"{shown.rstrip('/')}/{path.relative_to(folder)}", purpose, _suite_of(path.name))
         for path, purpose in named.items()
-        if purpose is not None and (path.is_file() or path.is_symlink())
+        if purpose is not None and (path.is_file() or path.is_symlink()) and not _is_left_empty(path, folder)
     )
     if not files:
         wanted = ", ".join(pattern for pattern, _ in PATTERNS[:3])
@@ -137,6 +137,11 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
         if purpose is None and path.name.endswith(ENDINGS) and path.name not in EVIDENCE
     )
     return Source(uri, revision, files, tuple(ids), unread)
+
+
+def _is_left_empty(path: Path, folder: Path) -> bool:
+    """Whether a preparation wrote a file and had no row for it, which is no fault of who prepares it again."""
+    return (folder / REPORT).is_file() and path.is_file() and path.stat().st_size == 0
 
 
 def _purpose_of(name: str) -> Purpose | None:
@@ -161,7 +166,7 @@ def _download_patterns() -> list[str]:
 
 
 def _find_in_s3(uri: str, download_dir: Path) -> Source:
-    found = fetch_objects(uri, download_dir, (*ENDINGS, ALLOWED))
+    found = fetch_objects(uri, download_dir, (*ENDINGS, ALLOWED, REPORT))
     if not any(path.name.endswith(ENDINGS) for path in found.paths):
         raise BadInput(f"{uri}: there is no .jsonl file there; upload the rows, or mend the URI")
     if found.is_one_object:

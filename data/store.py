@@ -37,6 +37,7 @@ CREATE VIEW kept AS SELECT * FROM rows WHERE seq NOT IN dropped;
 CREATE TABLE contents (key BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
 CREATE TABLE prompts (key BLOB PRIMARY KEY, answer BLOB, is_conflict INTEGER) WITHOUT ROWID;
 CREATE TABLE asked (key BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
+CREATE TABLE turns (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE members (suite TEXT, seq INTEGER, PRIMARY KEY (suite, seq)) WITHOUT ROWID;
 CREATE TABLE taken (seq INTEGER PRIMARY KEY);
 """
@@ -318,6 +319,10 @@ class RowStore:
         found = self.index.execute("SELECT seq FROM asked WHERE key = ?", (key,)).fetchone()
         return None if found is None else self.entry(found[0])
 
+    def is_turn(self, key: bytes) -> bool:
+        """Whether a turn of a conversation has this digest as its `RowKeys.prompt`."""
+        return bool(self.index.execute("SELECT COUNT(*) FROM turns WHERE key = ?", (key,)).fetchone()[0])
+
     def find_test(self, identity: str) -> StoredRow | None:
         """The test row with an id that is in no suite alone."""
         return self._find_by("test", "", identity)
@@ -356,6 +361,8 @@ class RowStore:
             self._note_content(keys.content, seq)
         if row.purpose == "sft":
             self._note_answer(keys)
+        if alone == TURNS:
+            self.index.execute("INSERT OR IGNORE INTO turns VALUES (?)", (keys.prompt,))
         if row.purpose == "test" and not alone:
             self.index.execute("INSERT OR IGNORE INTO asked VALUES (?, ?)", (keys.prompt, seq))
         return seq

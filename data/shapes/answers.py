@@ -20,7 +20,7 @@ Message = dict[str, Any]
 
 def read_chat(raw: Raw, tools: Toolset) -> Row:
     """When2Call's SFT rows, OpenAI, TRL and Bedrock Converse rows: the last message is the gold answer."""
-    *before, last = _read_conversation(raw, "messages")
+    *before, last = _read_conversation(raw, "messages", tools)
     if last["role"] != "assistant":
         raise RowError("messages", "do not end with an assistant message", "end with the answer to learn")
     given = raw["messages"]
@@ -43,7 +43,7 @@ def read_preference(raw: Raw, tools: Toolset) -> Row:
     chosen, rejected = read_answer(good, fields[0]), read_answer(bad, fields[1])
     if chosen == rejected:
         raise RowError(fields[1], "is the chosen answer", "give an answer that is worse")
-    messages = _read_conversation({**raw, "messages": prompt}, "messages")
+    messages = _read_conversation({**raw, "messages": prompt}, "messages", tools)
     check_open(messages, "messages")
     chosen = _fit_answer(chosen, tools, fields[0])
     row = _row(tools, messages, _expect(chosen, raw))
@@ -67,13 +67,14 @@ def read_multiple_choice(raw: Raw, tools: Toolset) -> Row:
 def read_labelled_calls(raw: Raw, tools: Toolset) -> Row:
     """Rows with a `label` and gold calls, gold text or, as BFCL has it, the accepted values an argument."""
     decision = read_decision(raw["label"], "label")
-    messages = _read_conversation(raw, "messages")
+    messages = _read_conversation(raw, "messages", tools)
     check_open(messages, "messages")
     calls = _read_calls(raw.get("gold_calls"), tools, "gold_calls")
     allowed = raw.get("gold_allowed") or None
     terms = _read_terms(raw, "")
     if allowed is not None:
-        check_allowed(allowed, _parameters_of_values(tools, terms), "gold_allowed")
+        parameters = _parameters_of_values(tools, terms)
+        check_allowed(allowed, parameters, "gold_allowed", as_published=tools.as_published)
     _check_agreement(decision, bool(calls or allowed or terms.get("any_call")), "gold_calls")
     text = _optional_text(raw.get("gold_text"), "gold_text")
     written = None if allowed is None else write_json(allowed)
@@ -89,12 +90,12 @@ def read_canonical(raw: Raw, tools: Toolset) -> Row:
     text = _optional_text(given.get("text"), "expected.text")
     if raw.get("chosen") is not None:
         return _same_calls(read_preference({**raw, "decision": decision}, tools), given, tools)
-    messages = _read_conversation(raw, "messages")
+    messages = _read_conversation(raw, "messages", tools)
     if messages[-1]["role"] == "assistant":
         return _same_calls(read_chat({**raw, "decision": decision}, tools), given, tools)
     calls = _read_calls(given.get("calls"), tools, "expected.calls")
     terms = _read_terms(given, "expected.")
-    allowed = _read_allowed(given.get("allowed"), _parameters_of_values(tools, terms))
+    allowed = _read_allowed(given.get("allowed"), tools, terms)
     _check_agreement(decision, bool(calls or allowed or terms.get("any_call")), "expected.calls")
     answers = None if raw.get("answers") is None else _read_answers(raw["answers"])
     row = _row(tools, messages, Expected(decision, calls, allowed, text, **terms))
@@ -113,8 +114,8 @@ def _row(tools: Toolset, messages: tuple[Message, ...], expected: Expected) -> R
     return Row("", "", tools.text, messages, expected)
 
 
-def _read_conversation(raw: Raw, field: str) -> tuple[Message, ...]:
-    messages = read_messages(raw.get("messages"), field)
+def _read_conversation(raw: Raw, field: str, tools: Toolset) -> tuple[Message, ...]:
+    messages = read_messages(raw.get("messages"), field, as_published=tools.as_published)
     system = raw.get("system")
     if not system:
         return messages
@@ -180,7 +181,7 @@ def _parameters_of_values(tools: Toolset, terms: Mapping[str, Any]) -> Mapping[s
     }
 
 
-def _read_allowed(value: object, parameters: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _read_allowed(value: object, tools: Toolset, terms: Mapping[str, Any]) -> str | None:
     text = _optional_text(value, "expected.allowed")
     if text is None:
         return None
@@ -190,7 +191,8 @@ def _read_allowed(value: object, parameters: Mapping[str, Mapping[str, Any]]) ->
         raise RowError(
             "expected.allowed", "is not JSON", f"{error}: write a JSON list in a string"
         ) from error
-    check_allowed(allowed, parameters, "expected.allowed")
+    parameters = _parameters_of_values(tools, terms)
+    check_allowed(allowed, parameters, "expected.allowed", as_published=tools.as_published)
     return text
 
 

@@ -31,18 +31,23 @@ def fit_call(call: Mapping[str, str], tools: Mapping[str, Parameters], field: st
     return {"name": name, "arguments": call["arguments"] if fitted == given else write_json(fitted)}
 
 
-def check_allowed(allowed: object, tools: Mapping[str, Parameters], field: str) -> None:
+def check_allowed(
+    allowed: object, tools: Mapping[str, Parameters], field: str, *, as_published: bool = False
+) -> None:
     """Check BFCL's possible answers, `[{tool: {argument: [accepted values]}}]`. Raises RowError.
 
-    At least one accepted value of each argument must fit: the others only make the grader more lenient.
+    At least one accepted value of each argument must fit: the others only make the grader more lenient. Only
+    `as_published` may there be none, so that no answer is right, as for two rows of BFCL.
     """
     if not isinstance(allowed, list):
         raise RowError(field, "is not a list", ALLOWED_SHAPE)
     for index, entry in enumerate(allowed):
-        _check_possible_answer(entry, tools, f"{field}[{index}]")
+        _check_possible_answer(entry, tools, f"{field}[{index}]", as_published)
 
 
-def _check_possible_answer(entry: object, tools: Mapping[str, Parameters], field: str) -> None:
+def _check_possible_answer(
+    entry: object, tools: Mapping[str, Parameters], field: str, as_published: bool
+) -> None:
     if not isinstance(entry, Mapping) or len(entry) != 1:
         raise RowError(field, "is not an object of one tool", ALLOWED_SHAPE)
     ((name, arguments),) = entry.items()
@@ -54,6 +59,8 @@ def _check_possible_answer(entry: object, tools: Mapping[str, Parameters], field
     given = [key for key in accepted if accepted[key] != [""]]
     _check_names(name, parameters, given, [key for key in given if "" not in accepted[key]], field)
     for key, values in accepted.items():
+        if as_published and not values:
+            continue
         _check_accepted(name, parameters, key, values, field)
 
 

@@ -19,14 +19,21 @@ TOOL_ROLES = {"tool": "tool", "function": "tool", "ipython": "tool"}
 CALL_SHAPE = 'write <TOOLCALL>[{"name": …, "arguments": {…}}]</TOOLCALL>'
 
 
-def read_messages(value: object, field: str = "messages") -> tuple[dict[str, Any], ...]:
-    """Read a conversation. Raises RowError naming the message at fault."""
+def read_messages(
+    value: object, field: str = "messages", *, as_published: bool = False
+) -> tuple[dict[str, Any], ...]:
+    """Read a conversation. Raises RowError naming the message at fault.
+
+    `as_published` takes what check_text then takes.
+    """
     if isinstance(value, str):
         value = _read_written(value) or [{"role": "user", "content": value}]
     if not isinstance(value, list) or not value:
         raise RowError(field, "is not a list of messages", "give [{role, content}, …]")
     parts = [part for index, one in enumerate(value) for part in expand_blocks(one, f"{field}[{index}]")]
-    placed: list[Placed] = [(place, read_message(part, place)) for place, part in parts]
+    placed: list[Placed] = [
+        (place, read_message(part, place, as_published=as_published)) for place, part in parts
+    ]
     check_roles(placed)
     if any(message["role"] == "tool" for _, message in placed):
         pairs = zip(parts, placed, strict=True)
@@ -37,7 +44,7 @@ def read_messages(value: object, field: str = "messages") -> tuple[dict[str, Any
     return messages
 
 
-def read_message(value: object, field: str) -> dict[str, Any]:
+def read_message(value: object, field: str, *, as_published: bool = False) -> dict[str, Any]:
     """Read one message of any role. Raises RowError."""
     if not isinstance(value, Mapping):
         raise RowError(field, "is not an object", "give {role, content}")
@@ -45,7 +52,7 @@ def read_message(value: object, field: str) -> dict[str, Any]:
     known = ROLES.get(str(role)) or TOOL_ROLES.get(str(role))
     if known is None:
         raise RowError(f"{field}.role", f"unknown role {role!r}", "use system, user, assistant or tool")
-    content = _read_content(value.get("content"), f"{field}.content")
+    content = _read_content(value.get("content"), f"{field}.content", as_published)
     if known == "assistant":
         return _read_assistant(content, value, field)
     if known == "user" and not content.strip():
@@ -181,12 +188,12 @@ def _decode_block(text: str, start: int, field: str) -> tuple[Any, int]:
     return found, end + len(CLOSE)
 
 
-def _read_content(value: object, field: str) -> str:
+def _read_content(value: object, field: str, as_published: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(part, Mapping) and "text" in part for part in value):
         value = "\n".join(str(part["text"]) for part in value)
     if isinstance(value, str):
-        check_text(value, field)
+        check_text(value, field, as_published=as_published)
         return value
     raise RowError(field, "is neither a string nor a list of text parts", "give the text as a string")

@@ -208,7 +208,7 @@ def _read_first(found: Shape, raw: Raw, as_published: bool) -> Row:
 def _tools_of(raw: Raw, as_published: bool) -> Toolset:
     tools = _offered(raw)
     # Tools that declare nothing take every gold call as it is written.
-    return Toolset(tools.text, dict.fromkeys(tools.parameters, UNDECLARED)) if as_published else tools
+    return Toolset(tools.text, dict.fromkeys(tools.parameters, UNDECLARED), True) if as_published else tools
 
 
 def _offered(raw: Raw) -> Toolset:

@@ -21,10 +21,14 @@ CACHED_CHARACTERS = 16_384
 
 @dataclass(frozen=True)
 class Toolset:
-    """The tools of a row: `text`, the canonical JSON of the list, and each tool's parameters by its name."""
+    """The tools of a row: `text`, the canonical JSON of the list, and each tool's parameters by its name.
+
+    `as_published`: whether the row is taken as it is, whatever its tools declare.
+    """
 
     text: str
     parameters: Mapping[str, Mapping[str, Any]]
+    as_published: bool = False
 
 
 def read_toolset(value: object, field: str = "tools") -> Toolset:
