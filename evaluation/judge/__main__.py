@@ -27,14 +27,18 @@ from jobs.doors import DoorParser, run_door
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, judge, and print a table or JSON."""
     given = _read_arguments(arguments)
-    check_output(given.out, (given.rows, given.predictions))
+    inputs = (given.rows, given.predictions)
+    for path in filter(None, (given.out, given.gold_out)):
+        check_output(path, inputs)
     settings = JudgeSettings(
         given.prompt, given.min_kappa, given.max_gold, given.seed, given.concurrency, given.limit
     )
-    rows, predictions = read_rows_of_any_shape(given.rows).rows, read_predictions(given.predictions)
+    read, predictions = read_rows_of_any_shape(given.rows), read_predictions(given.predictions)
     # With --json, stdout holds one object and nothing else.
     with contextlib.redirect_stdout(sys.stderr) if given.json else contextlib.nullcontext():
-        report = judge_predictions(_client(given), rows, predictions, given.out, settings)
+        report = judge_predictions(
+            _client(given), read.rows, predictions, given.out, settings, gold_out=given.gold_out
+        ).with_unread([one.cause for one in read.unread])
     print(json.dumps(report.to_json(), indent=1) if given.json else table_of_report(report))
 
 
@@ -78,6 +82,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--concurrency", type=_some, default=default.concurrency, help=f"at a time ({default.concurrency})"
+    )
+    parser.add_argument(
+        "--gold-out", type=Path, metavar="FILE", help="verdicts on gold, to share between predictions files"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args(arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Lock
+from typing import NamedTuple
 
 from evaluation.judge.clients import JudgeClient, Reply, RequestFailed
 from evaluation.judge.items import Item
@@ -19,19 +20,29 @@ FAILURES_IN_A_ROW = 20
 CHARACTERS_PER_TOKEN = 4
 
 
-class Asking:
-    """A judge with its prompt and its file of verdicts."""
+class Batch(NamedTuple):
+    """Items to ask about, and the file that keeps their verdicts."""
 
-    def __init__(self, client: JudgeClient, prompt: Prompt, file: VerdictFile, concurrency: int) -> None:
+    items: Sequence[Item]
+    file: VerdictFile
+
+    def unanswered(self) -> list[Item]:
+        """Those that have no reply yet. Raises BadInput where the file holds verdicts on something else."""
+        return [item for item in self.items if not self.file.is_answered(item.key, item.digest)]
+
+
+class Asking:
+    """A judge with its prompt; `concurrency` requests go out at a time."""
+
+    def __init__(self, client: JudgeClient, prompt: Prompt, concurrency: int) -> None:
         self.client = client
         self.prompt = prompt
-        self.file = file
         self._concurrency = concurrency
 
-    def announce(self, gold: Sequence[Item], predictions: Sequence[Item]) -> None:
+    def announce(self, gold: Batch, predictions: Batch) -> None:
         """Say on stdout what is going to be sent, before anything is."""
-        new_gold, new = self._unanswered(gold), self._unanswered(predictions)
-        known = len(gold) + len(predictions) - len(new_gold) - len(new)
+        new_gold, new = gold.unanswered(), predictions.unanswered()
+        known = len(gold.items) + len(predictions.items) - len(new_gold) - len(new)
         characters = sum(len(one.request.system) + len(one.request.user) for one in (*new_gold, *new))
         model, most = self.client.model, self.prompt.max_tokens
         print(
@@ -41,14 +52,14 @@ class Asking:
             flush=True,
         )
 
-    def ask_all(self, items: Sequence[Item]) -> list[Verdict]:
-        """The verdicts on these items, in their order; only those without a reply are asked.
+    def ask_all(self, batch: Batch) -> list[Verdict]:
+        """The verdicts on a batch, in its order; only what has no reply yet is asked.
 
         Raises BadInput where not one of them gets a reply, or so many in a row fail that the rest will too.
         What is under way then is still kept.
         """
-        missing = self._unanswered(items)
-        asking_round = _Round(self, len(items), done=len(items) - len(missing))
+        missing = batch.unanswered()
+        asking_round = _Round(self, batch, done=len(batch.items) - len(missing))
         with ThreadPoolExecutor(self._concurrency) as pool:
             futures = [pool.submit(asking_round.judge, item) for item in missing]
             try:
@@ -58,13 +69,10 @@ class Asking:
                 pool.shutdown(wait=False, cancel_futures=True)
         if asking_round.fatal is not None:
             raise asking_round.fatal
-        verdicts = [self.file.verdicts[item.key] for item in items]
+        verdicts = [batch.file.verdicts[item.key] for item in batch.items]
         if verdicts and all(one.reply is None for one in verdicts):
             raise BadInput(f"not one of {len(verdicts)} requests got a reply; the first: {verdicts[0].error}")
         return verdicts
-
-    def _unanswered(self, items: Sequence[Item]) -> list[Item]:
-        return [item for item in items if not self.file.is_answered(item.key, item.digest)]
 
     def ask(self, item: Item) -> Verdict:
         """Ask about one item. Raises BadInput where every other request would fail too."""
@@ -95,10 +103,11 @@ class Asking:
 class _Round:
     """Requests under way at the same time. A verdict is on disk before its thread asks for the next one."""
 
-    def __init__(self, asking: Asking, total: int, done: int) -> None:
+    def __init__(self, asking: Asking, batch: Batch, done: int) -> None:
         self.fatal: BadInput | None = None
         self._asking = asking
-        self._progress = Progress(total, done=done)
+        self._file = batch.file
+        self._progress = Progress(len(batch.items), done=done)
         self._done = done
         self._failures = 0
         self._lock = Lock()
@@ -116,7 +125,7 @@ class _Round:
             self._keep(verdict)
 
     def _keep(self, verdict: Verdict) -> None:
-        self._asking.file.append(verdict)
+        self._file.append(verdict)
         self._done += 1
         self._progress.show(self._done)
         self._failures = self._failures + 1 if verdict.reply is None else 0

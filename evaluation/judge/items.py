@@ -13,6 +13,7 @@ from evaluation.judge.clients import Request
 from evaluation.judge.prompt import Prompt, digest_of
 from evaluation.judge.verdicts import Key, Kind, key_of
 from evaluation.toolcalls import DECISIONS
+from evaluation.toolcalls.formats.endings import without_stop_tokens
 
 Row = Mapping[str, Any]
 Prediction = Mapping[str, Any]
@@ -61,7 +62,7 @@ def collect_answers(
     """
     faults = {row["id"]: fault for row in rows if (fault := _fault_of(by_id.get(row["id"], [])))}
     told = {row["id"]: answer_text(by_id[row["id"]][0]) for row in rows if row["id"] not in faults}
-    blank = frozenset(row_id for row_id, text in told.items() if not text.strip())
+    blank = frozenset(row_id for row_id, text in told.items() if not without_stop_tokens(text).strip())
     asked = [row for row in rows if row["id"] in told and row["id"] not in blank]
     drawn = asked if limit is None else sorted(asked, key=lambda row: _draw(seed, row["id"]))[:limit]
     items = [_item(row, "prediction", row["expected"]["decision"], told[row["id"]], prompt) for row in drawn]

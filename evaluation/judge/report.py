@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from evaluation.figures import FIGURES
@@ -73,6 +73,11 @@ class JudgeReport:
     def not_run(cls, reason: str) -> JudgeReport:
         """No judge was asked, and why."""
         return cls("not_run", reason)
+
+    def with_unread(self, causes: Sequence[str]) -> JudgeReport:
+        """The same with so many more rows unjudged, which could not be read for these causes."""
+        unjudged = Counter(self.unjudged) + Counter(causes)
+        return replace(self, rows=self.rows + len(causes), unjudged=dict(unjudged.most_common()))
 
     @property
     def withheld(self) -> bool:

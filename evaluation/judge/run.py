@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.judge.agreement import agreement_of, kappa_of
-from evaluation.judge.asking import Asking
+from evaluation.judge.asking import Asking, Batch
 from evaluation.judge.clients import JudgeClient
 from evaluation.judge.items import Answers, collect_answers, sample_gold
 from evaluation.judge.prompt import DEFAULT_PROMPT, load_prompt
@@ -22,7 +22,7 @@ from evaluation.judge.report import (
     unjudged_of,
 )
 from evaluation.judge.verdicts import Verdict, VerdictFile
-from evaluation.toolcalls import Score, parse_completion
+from evaluation.toolcalls import Score, format_of_text, parse_completion
 from evaluation.toolcalls.decision import MALFORMED, decision_of
 from jobs.doors import BadInput
 
@@ -56,20 +56,27 @@ def judge_predictions(
     predictions: Predictions,
     out: Path,
     settings: JudgeSettings = DEFAULT_SETTINGS,
+    *,
+    gold_out: Path | None = None,
 ) -> JudgeReport:
     """Judge generated answers to canonical rows, and keep every verdict in `out`.
 
-    `predictions`: ``{id, completion, format}`` or ``{id, error}``. Says on stdout how many requests there
-    will be. What `out` holds of the same judge and prompt is not asked again. Raises BadInput where the judge
-    cannot be asked at all, or `out` holds other verdicts; what was judged before that is kept.
+    `predictions`: ``{id, completion, format}`` or ``{id, error}``. `gold_out`: keeps the verdicts on gold
+    apart, so that several variants pay for them once. Says on stdout how many requests there will be. What
+    the files hold of the same judge and prompt is not asked again. Raises BadInput where the judge cannot be
+    asked at all, or a file holds other verdicts; what was judged before that is kept.
     """
     by_id, prompt = _by_id(predictions), load_prompt(settings.prompt)
-    gold = sample_gold(rows, prompt, settings.max_gold, settings.seed)
     answers = collect_answers(rows, by_id, prompt, settings.limit, settings.seed)
     if len(answers.faults) == len(rows):
         raise BadInput(f"not one of {len(rows)} rows has an answer to judge; {_commonest(answers.faults)}")
-    asking = Asking(client, prompt, VerdictFile(out, client.model, prompt), settings.concurrency)
-    asking.announce(gold, answers.items)
+    file = VerdictFile(out, client.model, prompt)
+    gold = Batch(
+        sample_gold(rows, prompt, settings.max_gold, settings.seed),
+        VerdictFile(gold_out, client.model, prompt) if gold_out else file,
+    )
+    asking, asked = Asking(client, prompt, settings.concurrency), Batch(answers.items, file)
+    asking.announce(gold, asked)
     gold_verdicts = asking.ask_all(gold)
     checked = check_on_gold(gold_verdicts, settings.min_kappa)
     report = JudgeReport(
@@ -90,7 +97,7 @@ def judge_predictions(
     if report.withheld:
         # Numbers that nobody will see are not paid for.
         return replace(report, left_out=answers.left_out + len(answers.items))
-    verdicts = asking.ask_all(answers.items)
+    verdicts = asking.ask_all(asked)
     return _with_figures(report, rows, answers, verdicts, gold_verdicts, by_id)
 
 
@@ -123,7 +130,9 @@ def _with_figures(
 def _by_rule(prediction: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """The decision by the wording, and by the calls that a parser reads."""
     completion = prediction["completion"]
-    format = prediction["format"] if isinstance(completion, str) else "structured"
+    format = "structured"
+    if isinstance(completion, str):
+        format = prediction.get("format") or format_of_text(completion)
     return decision_of(parse_completion(completion, format, tools=row.get("tools")))
 
 

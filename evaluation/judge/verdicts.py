@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from evaluation.jsonl import line_of
 from evaluation.judge.prompt import Prompt
+from evaluation.toolcalls import DECISIONS
 from jobs.doors import BadInput
 
 Kind = Literal["prediction", "gold"]
@@ -103,6 +104,7 @@ class VerdictFile:
         try:
             record = json.loads(line)
             verdict = Verdict(**{field.name: record[field.name] for field in fields(Verdict)})
+            _check(verdict)
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{self._path}, line {number}: no verdict of this program ({error!r}); move the file away"
@@ -114,3 +116,12 @@ class VerdictFile:
                 "name another --out, or move the file away"
             )
         return verdict
+
+
+def _check(verdict: Verdict) -> None:
+    """Refuse what no run writes and what later steps would stumble over. Raises ValueError."""
+    named = verdict.decision in (None, *DECISIONS) and verdict.expected in DECISIONS
+    if not named or not isinstance(verdict.id, str) or verdict.kind not in get_args(Kind):
+        raise ValueError(f"{verdict.kind!r:.20} {verdict.id!r:.60}: {verdict.decision!r:.60}")
+    if (verdict.decision is None) == (verdict.error is None):
+        raise ValueError(f"{verdict.id!r:.60}: needs a decision, or an error")

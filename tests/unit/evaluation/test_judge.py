@@ -287,7 +287,7 @@ def test_predictions_without_an_answer_are_counted_apart(out: Path) -> None:
         {"id": "r002", "completion": "Sunny.", "format": "hermes"},
         {"id": "r002", "completion": "I can't.", "format": "hermes"},
         {"id": "r003", "choices": {}},
-        {"id": "r004", "completion": " \n", "format": "hermes"},
+        {"id": "r004", "completion": " \n<|im_end|>", "format": "hermes"},
         {"id": "r005", "completion": {"role": "assistant", "content": None, "tool_calls": []}},
         {
             "id": "r006",
@@ -361,6 +361,33 @@ def test_more_gold_and_a_higher_limit_ask_only_for_what_is_new(out: Path) -> Non
         judged(server, out, rows)
     assert len(server.asked) == 45
     assert len(read_jsonl(out)) == 45
+
+
+def test_two_variants_may_share_the_verdicts_on_gold(tmp_path: Path) -> None:
+    rows, gold = rows_of(8), tmp_path / "gold.jsonl"
+    answers = [{"id": row["id"], "completion": "Sunny.", "format": "hermes"} for row in rows]
+    reports = []
+    with serve(honest) as server:
+        for name, given in (("a", predictions_of(rows)), ("b", answers)):
+            client = OpenAIJudge("judge", server.endpoint)
+            reports.append(judge_predictions(client, rows, given, tmp_path / name, gold_out=gold))
+    assert len(server.asked) == 32 + 8 + 8
+    assert [len(read_jsonl(tmp_path / name)) for name in ("gold.jsonl", "a", "b")] == [32, 8, 8]
+    assert reports[0].kappa == reports[1].kappa
+    assert reports[1].confusion["tool_call"] == {"direct": 3}
+
+
+def test_rows_that_cannot_be_read_are_counted_apart(
+    files: list[str], out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"id": "broken"}\n')
+    with serve(honest) as server:
+        run(server, files, out, "--json")
+    content = json.loads(capsys.readouterr().out)
+    ((cause, count),) = content["unjudged"].items()
+    assert (content["rows"], content["n"], count) == (13, 12, 1)
+    assert cause.startswith("the row cannot be read: ")
 
 
 def test_gold_is_drawn_evenly_and_by_the_seed(tmp_path: Path) -> None:
@@ -461,8 +488,28 @@ def test_verdicts_on_something_else_are_not_taken(
     assert (len(server.asked), out.read_bytes()) == (asked, content)
 
 
+def line(**change: object) -> str:
+    """A line of verdicts, but for one field."""
+    names = ("why", "error", "reply", "served_model", "usage", "prompt_digest", "request_digest")
+    whole = {"id": "r000", "kind": "gold", "expected": "direct", "decision": "direct", "model": "judge"}
+    return json.dumps({**dict.fromkeys(names), **whole, "prompt": "p", **change}) + "\n"
+
+
 @pytest.mark.parametrize(
-    "content", ['{"id": "r001", "value": 1.0}\n', "no JSON\n", "no line end", "[]\n"], ids=repr
+    "content",
+    [
+        '{"id": "r001", "value": 1.0}\n',
+        "no JSON\n",
+        "no line end",
+        "[]\n",
+        line(decision="shout"),
+        line(decision="direct", error="and an error"),
+        line(decision=None),
+        line(id=5),
+        line(kind="silver"),
+        line(expected="shout"),
+    ],
+    ids=lambda content: re.sub(r"\W+", "_", content)[:40],
 )
 def test_a_file_of_something_else_is_left_alone(content: str, tmp_path: Path) -> None:
     out = tmp_path / "scores.jsonl"
