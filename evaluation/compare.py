@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.comparison import Comparison, compare
 from evaluation.jsonl import read_jsonl
+from evaluation.judge import JudgeReport
+from evaluation.judge.variants import JudgeEnvironment, judge_variants
 from evaluation.pictures import draw_pictures
-from evaluation.report import Completions, describe_pair, render_report
+from evaluation.report import Completions, describe_judge, describe_pair, render_report
 from evaluation.suites import SUITES
 from evaluation.summary import Summary
 from jobs import container
@@ -25,7 +29,11 @@ from jobs.progress import Progress
 from jobs.run import Run, RunReference
 from jobs.tracking import resume_parent
 
-STEPS = 3
+STEPS = 4
+# Files of predictions by suite and variant.
+Predictions = Mapping[str, Mapping[str, Sequence[Path]]]
+# The judge's verdicts: a folder a suite, a file a variant.
+JUDGEMENTS = "judgements"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,8 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_id = container.read_environment().run_id or reference.run_id
         comparison = compare(run_id, given.data, given.scores)
         progress.show(1)
-        written = write_results(comparison, read_completions(given.predictions), given.out)
+        predictions = find_predictions(given.predictions)
+        comparison = replace(comparison, judge=judge_suites(comparison, predictions, given.out / JUDGEMENTS))
         progress.show(2)
+        written = write_results(comparison, read_completions(predictions), given.out)
+        progress.show(3)
         report_to_mlflow(run, comparison, written)
         progress.show(STEPS)
     print(table_of(comparison))
@@ -58,15 +69,43 @@ def write_results(comparison: Comparison, completions: Completions, out: Path) -
     return [figures, report, *pictures]
 
 
-def read_completions(predictions: Path) -> Completions:
-    """Read the generated texts: ``<variant>/…/<suite>.jsonl`` below `predictions`, however deep."""
-    found: dict[str, dict[str, dict[str, str]]] = {}
-    for path in sorted(predictions.glob("*/**/*.jsonl")) if predictions.is_dir() else []:
-        variant = path.relative_to(predictions).parts[0]
+def find_predictions(folder: Path) -> Predictions:
+    """Find ``<variant>/…/<suite>.jsonl`` below a folder, however deep: files by suite and variant."""
+    found: dict[str, dict[str, list[Path]]] = {}
+    for path in sorted(folder.glob("*/**/*.jsonl")) if folder.is_dir() else []:
+        variant = path.relative_to(folder).parts[0]
         if path.stem in SUITES:
-            texts = {str(one.get("id")): _text_of(one) for one in read_jsonl(path)}
-            found.setdefault(path.stem, {}).setdefault(variant, {}).update(texts)
+            found.setdefault(path.stem, {}).setdefault(variant, []).append(path)
     return found
+
+
+def read_completions(predictions: Predictions) -> Completions:
+    """Read the generated texts, by suite, variant and row id."""
+    return {
+        suite: {
+            variant: {str(one.get("id")): _text_of(one) for path in paths for one in read_jsonl(path)}
+            for variant, paths in by_variant.items()
+        }
+        for suite, by_variant in predictions.items()
+    }
+
+
+def judge_suites(
+    comparison: Comparison, predictions: Predictions, out: Path
+) -> dict[str, dict[str, JudgeReport]]:
+    """Have a language model judge the suites whose file names a prompt for it; the rest has no entry."""
+    judge = JudgeEnvironment.read(os.environ)
+    reports = {}
+    for suite, rows in comparison.rows.items():
+        prompt = SUITES[suite].judge
+        if prompt is not None:
+            files = predictions.get(suite, {})
+            answers = {
+                variant: [one for path in files.get(variant, ()) for one in read_jsonl(path)]
+                for variant in comparison.summaries[suite]
+            }
+            reports[suite] = judge_variants(judge, prompt, rows, answers, out / suite)
+    return reports
 
 
 def metrics_of(comparison: Comparison) -> dict[str, float]:
@@ -76,7 +115,14 @@ def metrics_of(comparison: Comparison) -> dict[str, float]:
     side; several executions compare by equal names. Each metric is a chart there, so that only those of the
     suite's tables and the recall are logged; the table holds every figure.
     """
-    return {
+    judged = {
+        f"{suite}/judge_{name}/{variant}": one.value
+        for suite, reports in comparison.judge.items()
+        for variant, report in reports.items()
+        for name, one in report.metrics.items()
+        if one.value is not None
+    }
+    return judged | {
         f"{suite}/{name}/{variant}": one.value
         for suite, summaries in comparison.summaries.items()
         for variant, summary in summaries.items()
@@ -109,6 +155,10 @@ def table_of(comparison: Comparison) -> str:
             cells = "".join(f"{_cell(summary, name):>24}" for name in names)
             lines.append(f"  {variant:<20}{cells}{summary.rows - summary.unscored:>10}")
     lines += [f"{pair.suite}: {describe_pair(pair)}" for pair in comparison.pairs]
+    for suite, reports in comparison.judge.items():
+        lines += [
+            f"{suite}, judge of {variant}: {describe_judge(report)}" for variant, report in reports.items()
+        ]
     return "\n".join(lines)
 
 

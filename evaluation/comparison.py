@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.jsonl import read_jsonl, read_rows
+from evaluation.judge import JudgeReport
 from evaluation.statistics import PairedDifference, adjust_by_holm, compare_paired
 from evaluation.suites import SUITES, suite_files
 from evaluation.summary import Summary, rate, summarise
@@ -53,13 +54,18 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All suites by variant. `rows`: a suite's rows; `scores`: by suite, variant and row id."""
+    """All suites by variant.
+
+    `rows`: a suite's rows; `scores`: by suite, variant and row id; `judge`: what a language model made of
+    the suites that ask for one, by suite and variant.
+    """
 
     run_id: str | None
     rows: Mapping[str, Sequence[Row]]
     scores: Mapping[str, Mapping[str, Mapping[str, Score]]]
     summaries: Mapping[str, Mapping[str, Summary]]
     pairs: Sequence[Pair]
+    judge: Mapping[str, Mapping[str, JudgeReport]] = field(default_factory=dict)
 
     @property
     def variants(self) -> list[str]:
@@ -67,7 +73,14 @@ class Comparison:
         return sort_variants({variant for summaries in self.summaries.values() for variant in summaries})
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``comparison.json``; no rules of promotion exist, so nothing is promoted."""
+        """The content of ``comparison.json``; no rules of promotion exist, so nothing is promoted.
+
+        `judge` is there where a suite asks for one.
+        """
+        judge = {
+            suite: {variant: report.to_json() for variant, report in reports.items()}
+            for suite, reports in self.judge.items()
+        }
         return {
             "run_id": self.run_id,
             "suites": {
@@ -76,6 +89,7 @@ class Comparison:
             },
             "paired": [pair.to_json() for pair in self.pairs],
             "gate": {"promoted": None, "rules": []},
+            **({"judge": judge} if judge else {}),
         }
 
 

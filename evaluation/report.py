@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.comparison import Comparison, Pair, Row
 from evaluation.figures import FIGURES
+from evaluation.judge import JudgeReport
 from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
 from evaluation.toolcalls.score import Score
@@ -56,6 +57,7 @@ def render_report(comparison: Comparison, completions: Completions, pictures: Se
     )
     environment.filters["estimate"] = format_estimate
     environment.filters["sentence"] = describe_pair
+    environment.filters["judged"] = describe_judge
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         suites=SUITES,
@@ -90,6 +92,18 @@ def describe_pair(pair: Pair) -> str:
         f"{pair.a} over {pair.b}: {100 * result.difference:+.1f} points, 95% interval {interval}, "
         f"p = {pair.p_holm:.2g} (Holm), {result.n} rows: {verdict}"
     )
+
+
+def describe_judge(report: JudgeReport) -> str:
+    """Say what a judge made of a variant's answers, or why it says nothing."""
+    if report.status == "not_run":
+        return f"not run: {report.reason}"
+    kappa = "none" if report.kappa.value is None else f"{report.kappa.value:.2f}"
+    judge = f"{report.model}, prompt {report.prompt}, kappa {kappa} on {report.kappa.n} gold answers"
+    if report.withheld:
+        return f"withheld: {report.reason} ({judge})"
+    accuracy, f1 = (format_estimate(report.metrics[name]) for name in ("accuracy", "macro_f1"))
+    return f"accuracy {accuracy}, macro F1 {f1}, {report.judged} rows ({judge})"
 
 
 def find_examples(

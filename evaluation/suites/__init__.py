@@ -2,8 +2,8 @@
 
 A file says how the suite is predicted (`kind`), which test rows belong to it (`rows`), by whose rules it is
 graded (`rules`), which figures it is given (`shown` in tables, `also` in the report), by which one variants
-are held against each other (`main_metric`), and how long an answer may be (`max_new_tokens`). docs/suites.md
-says what each can be compared with.
+are held against each other (`main_metric`), how long an answer may be (`max_new_tokens`), and the prompt by
+which a language model may judge it too (`judge`). docs/suites.md says what each can be compared with.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Suite:
     also: tuple[str, ...] = ()
     rules: Rules = "default"
     max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS
+    judge: str | None = None
 
     @property
     def figures(self) -> tuple[str, ...]:
