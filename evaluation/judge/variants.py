@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.jsonl import line_of, read_jsonl
 from evaluation.judge.clients import JudgeClient
 from evaluation.judge.report import JudgeReport
 from evaluation.judge.run import JudgeSettings, judge_predictions
@@ -65,36 +64,30 @@ def judge_variants(
 ) -> dict[str, JudgeReport]:
     """Judge one suite's predictions, by variant; the verdicts of each are kept in ``out/<variant>.jsonl``.
 
-    The judge is asked about gold answers once for all variants. A judge that is not named, or cannot be
-    asked, is reported as not run with the reason: what was trained and graded is not lost for it.
+    The judge is asked about gold answers once for all variants (``out/gold.jsonl``). A judge that is not
+    named, or cannot be asked, is reported as not run with the reason: what was trained and graded is not lost
+    for it.
     """
     settings = JudgeSettings(prompt=prompt, limit=ROWS_JUDGED)
-    reports: dict[str, JudgeReport] = {}
-    gold: list[Record] = []
-    for variant, answers in predictions.items():
-        if judge is None:
-            reports[variant] = JudgeReport.not_run(NO_JUDGE)
-            continue
-        verdicts = out / f"{variant}.jsonl"
-        _hand_on(gold, verdicts)
-        try:
-            reports[variant] = judge_predictions(judge.connect(), rows, list(answers), verdicts, settings)
-        except BadInput as error:
-            reports[variant] = replace(JudgeReport.not_run(str(error)), model=judge.model)
-        gold = gold or _gold_of(verdicts)
-    return reports
+    return {
+        variant: _judge(judge, rows, list(answers), (out / f"{variant}.jsonl", out / "gold.jsonl"), settings)
+        for variant, answers in predictions.items()
+    }
 
 
-def _hand_on(gold: Sequence[Record], verdicts: Path) -> None:
-    if gold and not verdicts.exists():
-        verdicts.parent.mkdir(parents=True, exist_ok=True)
-        verdicts.write_text("".join(line_of(one) for one in gold), encoding="utf-8")
-
-
-def _gold_of(verdicts: Path) -> list[Record]:
-    if not verdicts.is_file():
-        return []
-    return [one for one in read_jsonl(verdicts) if one["kind"] == "gold" and one["reply"] is not None]
+def _judge(
+    judge: JudgeEnvironment | None,
+    rows: Sequence[Record],
+    answers: Sequence[Record],
+    kept: tuple[Path, Path],
+    settings: JudgeSettings,
+) -> JudgeReport:
+    if judge is None:
+        return JudgeReport.not_run(NO_JUDGE)
+    try:
+        return judge_predictions(judge.connect(), rows, answers, kept[0], settings, gold_out=kept[1])
+    except BadInput as error:
+        return replace(JudgeReport.not_run(str(error)), model=judge.model)
 
 
 def _read_secret(arn: str) -> str:

@@ -82,14 +82,11 @@ def test_every_variant_is_judged_and_gold_is_asked_about_once(
     assert {name: one["status"] for name, one in found.items()} == {"base": "judged", "sft": "judged"}
     assert found["sft"]["accuracy"]["value"] == 1.0
     assert found["base"]["accuracy"]["value"] == pytest.approx(1 / 3)
-    verdicts = {
-        name: list(read_jsonl(tmp_path / "out/judgements/when2call_generate" / f"{name}.jsonl"))
-        for name in found
-    }
-    gold = [one for one in verdicts["base"] if one["kind"] == "gold"]
+    kept = tmp_path / "out" / "judgements" / "when2call_generate"
+    gold = list(read_jsonl(kept / "gold.jsonl"))
     assert gold
-    assert [one for one in verdicts["sft"] if one["kind"] == "gold"] == gold
     assert len(judge.asked) == len(gold) + 2 * len(ROWS)
+    assert [len(list(read_jsonl(kept / f"{name}.jsonl"))) for name in found] == [len(ROWS), len(ROWS)]
     assert "judge of sft: accuracy 100.0" in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
     assert "What a language model says" in page
