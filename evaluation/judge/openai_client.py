@@ -28,6 +28,9 @@ from jobs.doors import BadInput
 KEY_VARIABLE = "OPENAI_API_KEY"
 # Local servers ask for no key, and the client sends none that is empty.
 NO_KEY = "no-key"
+# OpenAI's newer models refuse `max_tokens`, and many compatible servers pass over its successor in silence,
+# so that a reply would have no end: https://github.com/ggml-org/llama.cpp/issues/13700
+OPENAIS_HOSTS = (".openai.com", ".openai.azure.com", ".services.ai.azure.com")
 
 
 class OpenAIJudge:
@@ -47,6 +50,7 @@ class OpenAIJudge:
     ) -> None:
         self.model = model
         self._place = _place_of(endpoint)
+        self._is_openais = (urlsplit(endpoint).hostname or "").endswith(OPENAIS_HOSTS)
         self._key = _read_key()
         self._client = openai.OpenAI(
             base_url=endpoint, api_key=self._key, max_retries=max_retries, timeout=timeout_seconds
@@ -62,11 +66,14 @@ class OpenAIJudge:
                     {"role": "user", "content": request.user},
                 ],
                 temperature=openai.omit if request.temperature is None else request.temperature,
-                max_completion_tokens=request.max_tokens,
+                **self._bound(request.max_tokens),
             )
         except openai.OpenAIError as error:
             raise self._failure(error) from None
         return self._reply(answer.text)
+
+    def _bound(self, max_tokens: int) -> dict[str, Any]:
+        return {"max_completion_tokens" if self._is_openais else "max_tokens": max_tokens}
 
     def _failure(self, error: openai.OpenAIError) -> BadInput | RequestFailed:
         cause = self._without_key(short(error))

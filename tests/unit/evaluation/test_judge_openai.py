@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 
 from evaluation.judge import Reply, Request, RequestFailed
@@ -150,7 +151,7 @@ def test_a_request_holds_the_prompt_and_the_limits_and_the_reply_is_read() -> No
             {"role": "user", "content": "This answer."},
         ],
         "temperature": 0.0,
-        "max_completion_tokens": 1024,
+        "max_tokens": 1024,
     }
     assert reply == Reply("direct", "judge-2026-01-01", {"input_tokens": 100, "output_tokens": 7})
 
@@ -159,6 +160,28 @@ def test_a_temperature_that_is_left_to_the_server_is_not_sent() -> None:
     with serve(lambda asked, number: completion("direct")) as server:
         judge(server).ask(Request("Sort.", "This.", None, 10))
     assert "temperature" not in server.asked[0].body
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("api.openai.com", "max_completion_tokens"),
+        ("mine.openai.azure.com", "max_completion_tokens"),
+        ("api.openai.com.example", "max_tokens"),
+        ("localhost:8000", "max_tokens"),
+    ],
+)
+def test_a_replys_bound_has_the_name_that_the_server_knows(host: str, name: str) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content))
+        return httpx2.Response(200, json=completion("direct").body)
+
+    judge = OpenAIJudge("judge", f"https://{host}/v1")
+    judge._client = judge._client.copy(http_client=httpx2.Client(transport=httpx2.MockTransport(answer)))
+    judge.ask(REQUEST)
+    assert {key for key in sent[0] if key.startswith("max_")} == {name}
 
 
 def test_a_local_server_without_a_key_gets_a_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
