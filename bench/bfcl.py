@@ -1,8 +1,9 @@
 """BFCL v4's single-turn rows and its checker, from the wheel `bfcl-eval` of the test environment.
 
-The rows are those that data.bfcl reads, held against the tools as training rows are, so that it shows which of
-them no tool would take. The wheel is installed without what it asks for, so the one module of it that imports
-every provider's client is replaced by a stub. Its rows serve to compare graders and never enter training.
+The rows are those that data.bfcl reads, held against the tools as training rows are, so that it shows which
+of them no tool would take. The wheel is installed without what it asks for, so the one module of it that
+imports every provider's client is replaced by a stub. Its rows serve to compare graders and never enter
+training.
 """
 
 from __future__ import annotations

@@ -225,7 +225,11 @@ def _plain(here: Path, name: str, download_dir: Path) -> Source:
 
 
 def _has_layout(path: Path) -> bool:
-    return path.is_dir() and any(file_of(path, name).is_file() for name in CATEGORIES)
+    try:
+        return path.is_dir() and any(file_of(path, name).is_file() for name in CATEGORIES)
+    except (OSError, ValueError):
+        # A name that is no path at all is for the sources to refuse.
+        return False
 
 
 def _read_answers(folder: Path, category: str) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _folder(folder: Path, shown: str, uri: str, revision: str | None, *, within:
 
 
 def _is_left_empty(path: Path, folder: Path) -> bool:
-    """Whether a preparation wrote a file and had no row for it, which is no fault of who prepares it again."""
+    """Whether a preparation had no row for a file that it wrote: no fault where it is prepared again."""
     return (folder / REPORT).is_file() and path.is_file() and path.stat().st_size == 0
 
 

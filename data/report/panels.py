@@ -17,7 +17,7 @@ DECISION_COLOURS = {
     "cannot_answer": "#b8443f",
     "direct": "#7a7f87",
 }
-SPLIT_COLOURS = ("#2f4b7c", "#7a9cc6", "#d08c60", "#8fae8b", "#9a7aa0", "#606060")
+SPLIT_COLOURS = ("#2f4b7c", "#7a9cc6", "#d08c60", "#8fae8b", "#9a7aa0", "#606060", "#c9b458")
 PROMPT_COLOUR, ANSWER_COLOUR, LOST_COLOUR = "#4c5a6b", "#9fb0c3", "#b8443f"
 REASONS_DRAWN, LANGUAGES_DRAWN = 6, 5
 REASON_CHARACTERS = 110

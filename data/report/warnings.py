@@ -41,6 +41,7 @@ def list_warnings(
         *_too_long(splits),
         *_overlap(overlap or {}),
         *_test(splits.get("own", {}), sft),
+        *_few(splits),
         *_duplicates(rows or {}),
         *_never_called(sft),
         *_unchecked(splits),
@@ -91,10 +92,7 @@ def _test(test: Profile, sft: Profile) -> Iterator[str]:
     if not rows:
         return
     if rows < FEW_TEST_ROWS:
-        yield (
-            f"the test set has {rows} rows: an accuracy of 50% is then known to ±{_half_width(rows):.0f} "
-            "points, and smaller differences between variants are noise"
-        )
+        yield f"the test set has {_known_to(rows)}"
     yield from (warning for decision, warning in NOT_TESTED.items() if not test["decisions"][decision])
     if sft.get("rows") and sft["decisions"]["direct"] and not test["decisions"]["direct"]:
         yield "no test row is answered directly, though SFT rows are: calling for small talk goes unseen"
@@ -143,6 +141,21 @@ def count_duplicates(rows: Mapping[str, Any]) -> int:
     duplicates = rows.get("duplicates", {})
     kinds = [duplicates[kind] for kind in ("exact", "normalised") if kind in duplicates]
     return sum(kinds or (count for count in duplicates.values() if isinstance(count, int)))
+
+
+def _few(splits: Mapping[str, Profile]) -> Iterator[str]:
+    """Suites that hold other rows than `own` does, and few of them."""
+    for name in ("bfcl_single_turn", "multi_turn"):
+        rows = splits.get(name, {}).get("rows", 0)
+        if 0 < rows < FEW_TEST_ROWS:
+            yield f"{name} has {_known_to(rows)}"
+
+
+def _known_to(rows: int) -> str:
+    return (
+        f"{rows} rows: an accuracy of 50% is then known to ±{_half_width(rows):.0f} points, and smaller "
+        "differences between variants are noise"
+    )
 
 
 def _half_width(rows: int) -> float:
