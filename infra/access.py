@@ -11,6 +11,7 @@ from constructs import Construct
 
 from infra.acknowledgements import acknowledge_prefixes, acknowledge_resource
 from infra.images import IMAGE_REPOSITORY, image_account
+from infra.judge import acknowledge_judge, judge_statements
 from infra.settings import Settings
 from infra.storage import Storage
 
@@ -124,6 +125,8 @@ class JobRoles(Construct):
 
     def _role(self, kind: str, settings: Settings, storage: Storage, server_arn: str) -> iam.Role:
         platform = _platform_statements(self, settings, storage, server_arn)
+        judge = settings.judge if kind == "compare" else None
+        judging = judge_statements(self, judge)
         role = iam.Role(
             self,
             kind.capitalize(),
@@ -132,6 +135,7 @@ class JobRoles(Construct):
             inline_policies={
                 "Data": iam.PolicyDocument(statements=_data_statements(kind, settings, storage)),
                 "Platform": iam.PolicyDocument(statements=platform),
+                **({"Judge": iam.PolicyDocument(statements=judging)} if judging else {}),
             },
         )
         acknowledge_prefixes(role, storage, JOB_ACCESS[kind].readable)
@@ -141,6 +145,7 @@ class JobRoles(Construct):
         acknowledge_resource(
             role, "*", "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resources."
         )
+        acknowledge_judge(role, judge)
         for arn in settings.data_source_arns if kind == "prepare" else ():
             if "*" in arn:
                 acknowledge_resource(role, arn, "The settings name this data source with a wildcard.")

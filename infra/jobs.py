@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.functions import allow_list
 from infra.images import training_image
+from infra.judge import judge_environment
 from infra.settings import Settings
 
 EXPERIMENT_NAME = "toolwright"
@@ -200,11 +201,13 @@ class JobPlatform:
 
     def _environment(self, step: JobStep) -> dict[str, object]:
         variant = {} if step.variant is None else {"VARIANT": step.variant}
+        judge = judge_environment(self.settings.judge) if step.kind == "compare" else {}
         return {
             "RUN_ID.$": "$.run_id",
             "BASE_MODEL.$": "$.input.base_model",
             "TRAINING_JOB_NAME.$": f"$.jobs.{step.plan}.name",
             **variant,
+            **judge,
             "CODE_HASH": self.code.asset_hash,
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "MLFLOW_EXPERIMENT_NAME": EXPERIMENT_NAME,

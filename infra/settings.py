@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +24,20 @@ _CDK_KEY_PREFIXES = ("@", "aws:", "aws-cdk:", "cdk:")
 
 class SettingsError(ValueError):
     """A setting that is unknown or has no legal value."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The model that judges free answers: in Bedrock, or behind an OpenAI-compatible endpoint.
+
+    `bedrock_model_id`: the id of a model, or of a system-defined inference profile. `secret_arn`: the secret
+    in Secrets Manager whose text is the endpoint's key.
+    """
+
+    bedrock_model_id: str | None = None
+    endpoint: str | None = None
+    model: str | None = None
+    secret_arn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class Settings:
     log_retention_days: int = 30
     use_wheels_channel: bool = False
     data_source_arns: tuple[str, ...] = ()  # S3 objects outside the bucket that PrepareData may read
+    judge: Judge | None = None  # None: free answers are graded by rules alone
 
 
 def read_settings(context: Mapping[str, object]) -> Settings:
@@ -191,6 +207,36 @@ def _retention_days(key: str, value: object) -> int:
     return days
 
 
+_JUDGE_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "bedrock_model_id": (
+        re.compile(r"[a-z0-9-]+\.[A-Za-z0-9.:_-]+"),
+        "the id of a model in Bedrock or of a system-defined inference profile, no ARN",
+    ),
+    "endpoint": (re.compile(r"https?://[^\s/]\S*"), "a URL like https://host/v1"),
+    "model": (re.compile(r"\S+"), "the name that the endpoint gives to the model"),
+    "secret_arn": (
+        re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}"),
+        "the whole ARN of a secret, with the six characters at its end",
+    ),
+}
+
+
+def _judge(key: str, value: object) -> Judge | None:
+    if _parsed(value) is None or value == "":
+        return None
+    given = _mapping(key, value)
+    for name, text in given.items():
+        if name not in _JUDGE_FORMS:
+            nearest = difflib.get_close_matches(name, _JUDGE_FORMS, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"{key}.{name}: unknown; the nearest is {nearest}")
+        pattern, form = _JUDGE_FORMS[name]
+        if not isinstance(text, str) or not pattern.fullmatch(text):
+            raise SettingsError(f"{key}.{name}: {text!r} is not {form}")
+    if set(given) not in ({"bedrock_model_id"}, {"endpoint", "model"}, {"endpoint", "model", "secret_arn"}):
+        raise SettingsError(f"{key}: give either bedrock_model_id, or endpoint and model (and secret_arn)")
+    return Judge(**{name: str(text) for name, text in given.items()})
+
+
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731)
 
 _READERS: Mapping[str, Callable[[str, object], object]] = {
@@ -209,4 +255,5 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     "log_retention_days": _retention_days,
     "use_wheels_channel": _flag,
     "data_source_arns": _texts,
+    "judge": _judge,
 }

@@ -49,7 +49,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _grants(synthesis: Synthesis) -> Iterator[Grant]:
+def read_grants(synthesis: Synthesis) -> Iterator[Grant]:
     paths = sorted(synthesis.assembly.glob("*.template.json"))
     templates = {path.name: json.loads(path.read_text()) for path in paths}
     exports = _exports(templates)
@@ -76,7 +76,7 @@ def _grants_of(
 
 @pytest.fixture(scope="module")
 def grants(dev: Synthesis) -> list[Grant]:
-    return list(_grants(dev))
+    return list(read_grants(dev))
 
 
 def test_no_action_is_a_wildcard(grants: list[Grant]) -> None:

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from infra.settings import _READERS, DECLARED_LOCAL_SETTINGS, STAGES, Settings, SettingsError, read_settings
+from infra.settings import (
+    _READERS,
+    DECLARED_LOCAL_SETTINGS,
+    STAGES,
+    Judge,
+    Settings,
+    SettingsError,
+    read_settings,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +32,19 @@ OVERRIDES = [
     ({"data_source_arns": "arn:a,arn:b"}, "data_source_arns", ("arn:a", "arn:b"), "lists by commas"),
     ({"budget_usd": "null"}, "budget_usd", None, "no budget can be asked for"),
     ({"mlflow_tracking_uri": ""}, "mlflow_tracking_uri", None, "an empty URI is none"),
+    ({"judge": "null"}, "judge", None, "no judge can be asked for"),
+    (
+        {"judge": '{"bedrock_model_id": "amazon.nova-pro-v1:0"}'},
+        "judge",
+        Judge(bedrock_model_id="amazon.nova-pro-v1:0"),
+        "a judge on the command line",
+    ),
+    (
+        {"judge": {"endpoint": "https://host/v1", "model": "m"}},
+        "judge",
+        Judge(endpoint="https://host/v1", model="m"),
+        "one behind an endpoint that asks for no key",
+    ),
     ({"aws:cdk:enable-path-metadata": True}, "stage", "dev", "CDK's own keys pass"),
     ({"@aws-cdk/core:x": True}, "stage", "dev", "so do feature flags"),
 ]
@@ -55,6 +76,24 @@ WRONG = [
     ({"budget_usd": "NaN"}, ["budget_usd"], "not a number"),
     ({"instance_prices_usd": {"ml.x": -1}}, ["instance_prices_usd.ml.x"], "a negative price"),
     ({"region": 3}, ["region"], "no text"),
+    ({"judge": "nova"}, ["judge", "no object"], "a name alone does not say where the judge is"),
+    ({"judge": {}}, ["judge", "bedrock_model_id", "endpoint and model"], "an empty judge"),
+    ({"judge": {"bedrock_model": "a.b"}}, ["judge.bedrock_model", "bedrock_model_id"], "a typo"),
+    ({"judge": {"bedrock_model_id": "*"}}, ["judge.bedrock_model_id", "'*'"], "every model there is"),
+    (
+        {"judge": {"bedrock_model_id": "arn:aws:bedrock:us-east-1::foundation-model/a.b"}},
+        ["judge.bedrock_model_id", "no ARN"],
+        "an ARN",
+    ),
+    ({"judge": {"bedrock_model_id": 3}}, ["judge.bedrock_model_id", "3"], "a number"),
+    ({"judge": {"endpoint": "https://host/v1"}}, ["endpoint and model"], "an endpoint without a model"),
+    ({"judge": {"endpoint": "host/v1", "model": "m"}}, ["judge.endpoint", "https://"], "no URL"),
+    (
+        {"judge": {"endpoint": "https://host/v1", "model": "m", "secret_arn": "arn:aws:secretsmanager:*"}},
+        ["judge.secret_arn", "six characters"],
+        "every secret there is",
+    ),
+    ({"judge": {"bedrock_model_id": "a.b", "model": "m"}}, ["either"], "two judges"),
 ]
 
 
