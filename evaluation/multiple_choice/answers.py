@@ -62,7 +62,7 @@ def encode_question(subject: Subject, row: Mapping[str, Any]) -> Question:
         raise BadInput(f"row {row['id']}: has no 'answers' to choose from")
     prompt = subject.prompt_of(row)
     context = subject.encode(prompt.rstrip())
-    texts = {name: _text_of(subject, row, name, text) for name, text in answers.items()}
+    texts = {name: render_answer(subject, row, name, text) for name, text in answers.items()}
     encoded = {name: _encode(subject, prompt, context, text) for name, text in texts.items()}
     empty = next((name for name, answer in encoded.items() if not len(answer.targets)), None)
     if empty is not None:
@@ -73,7 +73,8 @@ def encode_question(subject: Subject, row: Mapping[str, Any]) -> Question:
     return Question(row["id"], encoded)
 
 
-def _text_of(subject: Subject, row: Mapping[str, Any], name: str, answer: str) -> str:
+def render_answer(subject: Subject, row: Mapping[str, Any], name: str, answer: str) -> str:
+    """Render an answer as the text that is scored behind the row's prompt. Raises BadInput where it is empty."""
     text = subject.completion_of(row, message_for_answer(name, answer)).removesuffix(subject.end_of_turn)
     if not text:
         raise BadInput(f"row {row['id']}: answers.{name} is rendered as an empty text")

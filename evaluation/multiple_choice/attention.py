@@ -37,6 +37,12 @@ class Block(NamedTuple):
     keys: Sequence[slice]
     mask: torch.Tensor | None
 
+    @property
+    def pairs(self) -> int:
+        """Pairs of query and key that are weighed, those that the mask hides among them."""
+        queries = self.end - self.start
+        return queries * (queries + 1) // 2 if self.mask is None else self.mask.numel()
+
 
 class ForestAttention:
     """What the layers attend to in one forward.
@@ -116,7 +122,7 @@ def attend(
             )
         else:
             found = _softcapped(some, seen, worth, block.mask, scaling or size**-0.5, softcap)
-        forest.pairs += (block.end - block.start) * seen.shape[2]
+        forest.pairs += block.pairs
         out[0, block.start : block.end] = found.flatten(0, 1).transpose(0, 1)
     return out, None
 
