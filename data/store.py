@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from data.fingerprints import RowKeys, keys_of, user_turns, words_of
 from data.rows import Purpose, Row, RowError, read_json, write_json
-from data.sampling import allot, choose_conversations, rank_of, stratum_of
+from data.sampling import rank_of, stratum_of
 from data.suites import BFCL, TURNS
 from evaluation.suites import SUITES
 
@@ -23,8 +23,8 @@ CACHE_KIB = 16384
 # Sources are named by the rows, which could name one each.
 MAX_SOURCES = 1000
 OTHER_SOURCES = "other sources"
-# Places of columns in `rows`.
-_STRATUM, _RANK = 8, 9
+# The columns of `rows` that are an entry, which come first.
+_ENTRY = 10
 
 _TABLES = """
 CREATE TABLE rows (
@@ -39,7 +39,6 @@ CREATE TABLE prompts (key BLOB PRIMARY KEY, answer BLOB, is_conflict INTEGER) WI
 CREATE TABLE asked (key BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;
 CREATE TABLE turns (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE members (suite TEXT, seq INTEGER, PRIMARY KEY (suite, seq)) WITHOUT ROWID;
-CREATE TABLE taken (seq INTEGER PRIMARY KEY);
 """
 _INSERT = """
 INSERT INTO rows VALUES (
@@ -47,16 +46,6 @@ INSERT INTO rows VALUES (
     :has_answers,
     :question, :normalised_question, :tool_set, :words)
 """
-# Rows of `:suite` that are in no other, or that a file of its own named too.
-_NAMED = "SELECT seq FROM kept WHERE alone = :suite OR seq IN (SELECT seq FROM members WHERE suite = :suite)"
-_TAKE = {
-    "purpose": "INSERT INTO taken SELECT seq FROM kept WHERE purpose = :purpose AND alone = ''",
-    "all": "INSERT INTO taken SELECT seq FROM kept WHERE purpose = 'test' AND alone = ''",
-    "answers": "INSERT INTO taken SELECT seq FROM kept WHERE purpose = 'test' AND alone = '' AND has_answers",
-    "named": f"INSERT INTO taken {_NAMED}",
-    "bfcl": "INSERT INTO taken SELECT seq FROM kept "
-    "WHERE purpose = 'test' AND alone = '' AND substr(source, 1, 4) = 'bfcl'",
-}
 
 
 @dataclass(frozen=True)
@@ -72,7 +61,10 @@ class Place:
 
 @dataclass(frozen=True)
 class StoredRow:
-    """A row's entry in the index; `seq` counts in the order of reading. `conversation`: as the row's."""
+    """A row's entry in the index; `seq` counts in the order of reading.
+
+    `conversation`: as the row's. `stratum` and `rank`: what a sample takes it by.
+    """
 
     seq: int
     id: str
@@ -80,7 +72,9 @@ class StoredRow:
     place: Place
     start: int
     size: int
-    conversation: str | None = None
+    conversation: str | None
+    stratum: str
+    rank: bytes
 
 
 class RowStore:
@@ -96,7 +90,7 @@ class RowStore:
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.duplicates: Counter[tuple[Purpose, DuplicateKind, str]] = Counter()
         self.merged = 0
-        self._seed = seed
+        self.seed = seed
         self._files: list[str] = []
         self._writer = (folder / "rows.spool").open("wb")
         self._reader = (folder / "rows.spool").open("rb", buffering=2**20)
@@ -177,72 +171,6 @@ class RowStore:
         """Leave a row out of everything that follows."""
         self.index.execute("INSERT OR IGNORE INTO dropped VALUES (?)", (entry.seq,))
 
-    def sample(self, purpose: Purpose, cap: int) -> Iterator[StoredRow]:
-        """`cap` rows (0 is all), each stratum in proportion, in order; of tests, those in no suite alone.
-
-        One sample is read at a time.
-        """
-        self._take("purpose", {"purpose": purpose})
-        return self._sampled(cap)
-
-    def sample_suite(self, suite: str, cap: int) -> Iterator[StoredRow]:
-        """`cap` of the test rows that a suite takes (0 is all), in order; one sample is read at a time.
-
-        Each stratum is in proportion. Of conversations, which have no stratum, whole ones are taken.
-        """
-        self.count_suite(suite)
-        return self._sampled_turns(cap) if SUITES[suite].rows == "conversations" else self._sampled(cap)
-
-    def count_suite(self, suite: str) -> int:
-        """How many test rows a suite takes."""
-        rule, is_answered = SUITES[suite].rows, SUITES[suite].kind == "multiple_choice"
-        if rule in ("all", "answers"):
-            self._take(rule, {})
-        # What was written for free answers came without the four, and is taken again by its file.
-        if rule != "all" and not is_answered:
-            self._take("named", {"suite": suite}, is_more=rule == "answers")
-        # BFCL's rows that came among the tests are not held against those that were given as such.
-        if rule == "bfcl" and not self._count_taken():
-            self._take("bfcl", {})
-        return self._count_taken()
-
-    def _take(self, rule: str, values: dict[str, str], *, is_more: bool = False) -> None:
-        if not is_more:
-            self.index.execute("DELETE FROM taken")
-        self.index.execute(_TAKE[rule].replace("INSERT", "INSERT OR IGNORE", 1), values)
-
-    def _count_taken(self) -> int:
-        return int(self.index.execute("SELECT COUNT(*) FROM taken").fetchone()[0])
-
-    def _sampled(self, cap: int) -> Iterator[StoredRow]:
-        strata = self.index.execute("SELECT stratum FROM rows WHERE seq IN taken")
-        sizes = Counter(stratum for (stratum,) in strata)
-        shares = allot(sizes, cap)
-        last = {name: self._rank_at(name, share) for name, share in shares.items() if share < sizes[name]}
-        for found in self.index.execute("SELECT * FROM rows WHERE seq IN taken ORDER BY seq"):
-            stratum, rank = found[_STRATUM], found[_RANK]
-            if shares[stratum] == sizes[stratum] or rank <= last[stratum]:
-                yield self._entry(found)
-
-    def _sampled_turns(self, cap: int) -> Iterator[StoredRow]:
-        sizes = self.index.execute(
-            "SELECT conversation, COUNT(*) FROM rows WHERE seq IN taken GROUP BY conversation"
-        )
-        left = choose_conversations(dict(sizes.fetchall()), cap, self._seed)
-        for found in self.index.execute("SELECT * FROM rows WHERE seq IN taken ORDER BY seq"):
-            entry = self._entry(found)
-            if left.get(str(entry.conversation), 0):
-                left[str(entry.conversation)] -= 1
-                yield entry
-
-    def _rank_at(self, stratum: str, share: int) -> bytes:
-        """The rank of the last row that a stratum's share takes; none is below the lowest."""
-        if not share:
-            return b""
-        query = "SELECT rank FROM rows WHERE seq IN taken AND stratum = ? ORDER BY rank LIMIT 1 OFFSET ?"
-        rank: bytes = self.index.execute(query, (stratum, share - 1)).fetchone()[0]
-        return rank
-
     def _add_again(self, row: Row, keys: RowKeys, earlier: StoredRow, suite: str | None) -> None:
         """A row whose id is known: a duplicate, the other half of a test item, or an error."""
         known = self.row(earlier)
@@ -311,8 +239,7 @@ class RowStore:
 
     def tests_for_all(self) -> Iterator[StoredRow]:
         """The entries of the test rows that are in no suite alone, in order."""
-        query = "SELECT * FROM kept WHERE +purpose = 'test' AND alone = '' ORDER BY seq"
-        return (self._entry(found) for found in self.index.execute(query))
+        return self.find_entries("SELECT * FROM kept WHERE +purpose = 'test' AND alone = '' ORDER BY seq")
 
     def find_asked(self, key: bytes) -> StoredRow | None:
         """The first test row, in no suite alone, with this digest as its `RowKeys.prompt`."""
@@ -348,7 +275,7 @@ class RowStore:
             "size": size,
             "conversation": row.conversation,
             "stratum": stratum_of(row),
-            "rank": rank_of(row.id, self._seed),
+            "rank": rank_of(row.id, self.seed),
             "alone": alone,
             "has_answers": row.answers is not None,
             "question": keys.question,
@@ -380,9 +307,13 @@ class RowStore:
             self._files.append(file)
         return len(self._files) - 1
 
+    def find_entries(self, query: str) -> Iterator[StoredRow]:
+        """The entries that a query selects, which selects all columns of `rows`."""
+        return map(self._entry, self.index.execute(query))
+
     def _entry(self, found: Any) -> StoredRow:
-        seq, identity, source, file, line, start, size, conversation = found[:_STRATUM]
-        return StoredRow(seq, identity, source, Place(self._files[file], line), start, size, conversation)
+        seq, identity, source, file, line, *rest = found[:_ENTRY]
+        return StoredRow(seq, identity, source, Place(self._files[file], line), *rest)
 
 
 def _suite_alone(row: Row, suite: str | None) -> str:

@@ -14,6 +14,7 @@ from data.lines import read_lines
 from data.readers import Reading, ReadingProgress, RowFile, read_files
 from data.rejections import MAX_REASONS, Rejections
 from data.rows import Purpose, Rejection, Row
+from data.selection import sample_suite
 from data.store import RowStore
 from jobs.doors import BadInput
 from tests.unit.data.test_shapes import ASKS, CALL, CALLED, LABELLED, MCQ, TOOL, USER, chat
@@ -80,7 +81,7 @@ def test_rows_of_one_id_in_two_test_files_become_one(
     (row,) = found.of("test")
     assert (row.expected.calls, dict(row.answers or {})) == ((CALL,), MCQ["answers"])
     assert (found.store.merged, found.rejections.count) == (1, 0)
-    assert [entry.id for entry in found.store.sample_suite("when2call_mcq", 0)] == [row.id]
+    assert [entry.id for entry in sample_suite(found.store, "when2call_mcq", 0)] == [row.id]
 
 
 def test_two_wordings_of_a_schema_do_not_part_an_item(write_lines: WriteLines, read: Reader) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from data.rows import DECISIONS, Decision, Expected, Row
 from data.sampling import allot, stratum_of
+from data.selection import sample as take
 from data.store import Place, RowStore
 
 
@@ -29,7 +30,7 @@ def sample(rows: Sequence[Row], cap: int, seed: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, RowStore(Path(folder), seed) as store:
         for number, one in enumerate(rows, start=1):
             store.add(one, Place("rows.jsonl", number))
-        return [store.row(entry) for entry in store.sample("test", cap)]
+        return [store.row(entry) for entry in take(store, "test", cap)]
 
 
 SIZES = st.dictionaries(st.sampled_from(DECISIONS), st.integers(1, 30), min_size=1)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from data.overlap import find_overlap
 from data.rows import DECISIONS, Expected, Row, RowError
+from data.selection import sample, sample_suite
 from data.store import MAX_SOURCES, OTHER_SOURCES, Place, RowStore
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -50,7 +51,7 @@ def test_rows_come_back_as_they_were_but_for_the_dropped(given_rows: list[Row], 
             entries = list(store.entries(purpose))
             assert [store.row(entry) for entry in entries] == kept
             assert [given_rows[entry.place.line - 1].id for entry in entries] == [row.id for row in kept]
-            assert [entry.id for entry in store.sample(purpose, 0)] == [row.id for row in kept]
+            assert [entry.id for entry in sample(store, purpose, 0)] == [row.id for row in kept]
             assert store.count(purpose) == len(kept)
 
 
@@ -86,7 +87,7 @@ def test_a_joined_row_keeps_its_place_and_its_neighbours(tmp_path: Path) -> None
         store.add(row("a", answers=answers), Place("g", 1))
         found = [store.row(entry) for entry in store.entries("test")]
         assert [(one.id, one.answers) for one in found] == [("a", answers), ("b", None)]
-        assert [entry.id for entry in store.sample_suite("when2call_mcq", 0)] == ["a"]
+        assert [entry.id for entry in sample_suite(store, "when2call_mcq", 0)] == ["a"]
         assert (store.merged, store.duplicates.total()) == (1, 0)
 
 
@@ -97,7 +98,7 @@ def test_no_query_sorts_all_rows_in_memory(tmp_path: Path) -> None:
             store.add(row(f"{number}", question=f"Where is number {number}?"), Place("f", number + 1))
         store.index.set_trace_callback(asked.append)
         entries = list(store.entries("test"))
-        sampled = list(store.sample_suite("when2call_mcq", 0))
+        sampled = list(sample_suite(store, "when2call_mcq", 0))
         find_overlap(store, tmp_path / "overlap.jsonl", "refuse", (), lambda compared: None)
         store.index.set_trace_callback(None)
         queries = [text for text in asked if text.startswith("SELECT") and "ORDER BY" in text]
