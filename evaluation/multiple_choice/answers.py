@@ -74,7 +74,7 @@ def encode_question(subject: Subject, row: Mapping[str, Any]) -> Question:
 
 
 def render_answer(subject: Subject, row: Mapping[str, Any], name: str, answer: str) -> str:
-    """Render an answer as the text that is scored behind the row's prompt. Raises BadInput where it is empty."""
+    """Render an answer as the text that is scored behind the row's prompt. Raises BadInput if it is empty."""
     text = subject.completion_of(row, message_for_answer(name, answer)).removesuffix(subject.end_of_turn)
     if not text:
         raise BadInput(f"row {row['id']}: answers.{name} is rendered as an empty text")

@@ -47,13 +47,14 @@ class Block(NamedTuple):
 class ForestAttention:
     """What the layers attend to in one forward.
 
-    `layers` counts those that asked, `pairs` the pairs of query and key that they weighed, heads not counted.
+    `layers` counts those that asked, `windowed` those of them that see a window, `pairs` the pairs of query
+    and key that they weighed, heads not counted.
     """
 
     def __init__(self, forest: Forest, device: torch.device, dtype: torch.dtype) -> None:
         """Masks are made in `dtype` on `device`, each when the first layer needs it."""
         self.forest, self.device, self.dtype = forest, device, dtype
-        self.layers = self.pairs = 0
+        self.layers = self.windowed = self.pairs = 0
         self._plans: dict[tuple[int | None, bool], list[Block]] = {}
 
     def blocks(self, window: int | None, masked: bool) -> list[Block]:
@@ -107,6 +108,7 @@ def attend(
     if forest is None or attention_mask is not None or dropout or more:
         raise NotShareable(f"the attention of {type(module).__name__} takes {', '.join(more) or 'a mask'}")
     forest.layers += 1
+    forest.windowed += sliding_window is not None
     _, heads, tokens, size = query.shape
     groups = key.shape[1]
     # A group of query heads lies before its one key head, which is seen by all of them without being copied.

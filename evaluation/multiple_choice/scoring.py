@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from evaluation.multiple_choice.answers import EncodedAnswer
 from evaluation.multiple_choice.attention import ForestAttention, NotShareable, forest_attention
@@ -81,12 +81,21 @@ def forward(model: PreTrainedModel, forest: Forest) -> torch.Tensor:
             use_cache=False,
             forest=attention,
         ).last_hidden_state[0]
-    layers = model.config.get_text_config().num_hidden_layers
-    if attention.layers != layers:
-        raise NotShareable(
-            f"{attention.layers} of {layers} layers attend; the others mix tokens in their own way"
-        )
+    _refuse_other_layers(model.config.get_text_config(), attention)
     return hidden
+
+
+def _refuse_other_layers(config: PreTrainedConfig, attention: ForestAttention) -> None:
+    """Refuse layers that mix tokens otherwise, or have a window of which their attention is not told."""
+    fields = config.to_dict()
+    every = [fields.get("sliding_window") is not None] * config.num_hidden_layers
+    kinds = fields.get("layer_types")
+    windowed = sum(kind == "sliding_attention" for kind in kinds) if kinds else sum(every)
+    if (attention.layers, attention.windowed) != (config.num_hidden_layers, windowed):
+        raise NotShareable(
+            f"{attention.layers} of {config.num_hidden_layers} layers attend over the forest, "
+            f"{attention.windowed} of {windowed} by a window"
+        )
 
 
 def _logprobs(
