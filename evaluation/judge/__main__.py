@@ -18,7 +18,7 @@ from pathlib import Path
 
 from evaluation.inputs import read_predictions, read_rows_of_any_shape
 from evaluation.jsonl import check_output
-from evaluation.judge.clients import JudgeClient
+from evaluation.judge.clients import DEFAULT_TIMEOUT_SECONDS, JudgeClient
 from evaluation.judge.run import DEFAULT_SETTINGS, JudgeSettings, judge_predictions
 from evaluation.judge.table import table_of_report
 from jobs.doors import DoorParser, run_door
@@ -47,10 +47,12 @@ def _client(given: argparse.Namespace) -> JudgeClient:
     if given.endpoint is not None:
         from evaluation.judge.openai_client import OpenAIJudge  # noqa: PLC0415
 
-        return OpenAIJudge(given.model, given.endpoint)
+        return OpenAIJudge(given.model, given.endpoint, timeout_seconds=given.timeout)
     from evaluation.judge.bedrock_client import BedrockJudge  # noqa: PLC0415
 
-    return BedrockJudge(given.model, given.bedrock or None, connections=given.concurrency)
+    return BedrockJudge(
+        given.model, given.bedrock or None, timeout_seconds=given.timeout, connections=given.concurrency
+    )
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -84,6 +86,13 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--concurrency", type=_some, default=default.concurrency, help=f"at a time ({default.concurrency})"
     )
     parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        default=DEFAULT_TIMEOUT_SECONDS,
+        help=f"to wait for a reply before it is asked for again ({DEFAULT_TIMEOUT_SECONDS:g})",
+    )
+    parser.add_argument(
         "--gold-out", type=Path, metavar="FILE", help="verdicts on gold, to share between predictions files"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -94,6 +103,13 @@ def _kappa(given: str) -> float:
     value = float(given)
     if not -1 <= value <= 1:
         raise argparse.ArgumentTypeError("is not between -1 and 1")
+    return value
+
+
+def _seconds(given: str) -> float:
+    value = float(given)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("is no time to wait")
     return value
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from threading import Lock
+from threading import Lock, Thread
 from typing import NamedTuple
 
 from evaluation.judge.clients import JudgeClient, Reply, RequestFailed
@@ -59,16 +58,7 @@ class Asking:
         What is under way then is still kept.
         """
         missing = batch.unanswered()
-        asking_round = _Round(self, batch, done=len(batch.items) - len(missing))
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            futures = [pool.submit(asking_round.judge, item) for item in missing]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-        if asking_round.fatal is not None:
-            raise asking_round.fatal
+        _Round(self, batch, missing).run(self._concurrency)
         verdicts = [batch.file.verdicts[item.key] for item in batch.items]
         if verdicts and all(one.reply is None for one in verdicts):
             raise BadInput(f"not one of {len(verdicts)} requests got a reply; the first: {verdicts[0].error}")
@@ -101,34 +91,53 @@ class Asking:
 
 
 class _Round:
-    """Requests under way at the same time. A verdict is on disk before its thread asks for the next one."""
+    """Requests under way at the same time. A verdict is on disk before its thread asks for the next one.
 
-    def __init__(self, asking: Asking, batch: Batch, done: int) -> None:
-        self.fatal: BadInput | None = None
+    The threads are daemons, as an executor's cannot be: a run that is told to end does not wait minutes for
+    a server that does not reply.
+    """
+
+    def __init__(self, asking: Asking, batch: Batch, missing: Sequence[Item]) -> None:
         self._asking = asking
         self._file = batch.file
-        self._progress = Progress(len(batch.items), done=done)
-        self._done = done
+        self._missing = iter(missing)
+        self._done = len(batch.items) - len(missing)
+        self._progress = Progress(len(batch.items), done=self._done)
         self._failures = 0
+        self._is_over = False
+        self._fault: Exception | None = None
         self._lock = Lock()
 
-    def judge(self, item: Item) -> None:
-        """Ask about an item and keep the verdict, unless the round is over."""
-        if self.fatal is not None:
-            return
+    def run(self, concurrency: int) -> None:
+        """Ask about all that is missing; raises the first error that is not one request's own."""
+        threads = [Thread(target=self._work, daemon=True) for _ in range(concurrency)]
         try:
-            verdict = self._asking.ask(item)
-        except BadInput as error:
-            self.fatal = self.fatal or error
-            return
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            self._is_over = True
+        if self._fault is not None:
+            raise self._fault
+
+    def _work(self) -> None:
+        try:
+            while (item := self._next()) is not None:
+                self._keep(self._asking.ask(item))
+        except Exception as error:  # raised again by `run`
+            self._fault, self._is_over = self._fault or error, True
+
+    def _next(self) -> Item | None:
         with self._lock:
-            self._keep(verdict)
+            return None if self._is_over else next(self._missing, None)
 
     def _keep(self, verdict: Verdict) -> None:
-        self._file.append(verdict)
-        self._done += 1
-        self._progress.show(self._done)
-        self._failures = self._failures + 1 if verdict.reply is None else 0
-        if self._failures >= FAILURES_IN_A_ROW:
-            cause = f"{self._failures} requests failed in a row; the last: {verdict.error}"
-            self.fatal = self.fatal or BadInput(cause)
+        with self._lock:
+            self._file.append(verdict)
+            self._done += 1
+            if not self._is_over:
+                self._progress.show(self._done)
+            self._failures = self._failures + 1 if verdict.reply is None else 0
+            if self._failures >= FAILURES_IN_A_ROW:
+                raise BadInput(f"{self._failures} requests failed in a row; the last: {verdict.error}")

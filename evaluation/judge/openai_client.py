@@ -78,7 +78,9 @@ class OpenAIJudge:
     def _failure(self, error: openai.OpenAIError) -> BadInput | RequestFailed:
         cause = self._without_key(short(error))
         if isinstance(error, openai.APITimeoutError):
-            return RequestFailed(f"no reply in {self._client.timeout} s")
+            return RequestFailed(
+                f"no reply in {self._client.timeout:g} s, asked {self._client.max_retries + 1} times"
+            )
         refusal = self._refusal(error)
         if refusal is not None:
             return BadInput(f"--endpoint {self._place}: {refusal} ({cause})")

@@ -81,11 +81,16 @@ class VerdictFile:
         return True
 
     def append(self, verdict: Verdict) -> None:
-        """Write a verdict so that a kill right after this call does not lose it."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line_of(asdict(verdict)))
-            file.flush()
-            os.fsync(file.fileno())
+        """Write a verdict so that a kill right after this call does not lose it. Raises BadInput."""
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line_of(asdict(verdict)))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise BadInput(
+                f"{self._path}: cannot be written: {error.strerror}; the same command goes on"
+            ) from error
         self.verdicts[verdict.key] = verdict
 
     def _whole_verdicts(self) -> list[Verdict]:

@@ -28,7 +28,7 @@ from evaluation.judge.asking import FAILURES_IN_A_ROW
 from evaluation.judge.openai_client import OpenAIJudge
 from evaluation.judge.prompt import FOLDER
 from evaluation.toolcalls import DECISIONS
-from jobs.doors import BadInput
+from jobs.doors import BadInput, Stopped
 from tests.unit.evaluation.rows import ANSWERS, call_row, choice_row, hermes, text_row
 from tests.unit.evaluation.test_judge_openai import (
     KEY,
@@ -571,6 +571,46 @@ def test_a_killed_run_goes_on_and_nothing_is_judged_twice(files: list[str], out:
     assert KEY not in ended.stdout + ended.stderr + out.read_text()
 
 
+def test_a_run_that_is_told_to_end_does_not_wait_for_the_server(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+
+    def behave(asked: Asked, number: int) -> Answer:
+        if number >= 6:
+            released.wait(30)
+        return honest(asked, number)
+
+    def stop(thread: threading.Thread) -> None:
+        while out.is_file() is False or len(read_jsonl(out)) < 6:
+            time.sleep(0.01)
+        raise Stopped("received SIGTERM")
+
+    monkeypatch.setattr(threading.Thread, "join", stop)
+    with serve(behave) as server:
+        started = time.monotonic()
+        with pytest.raises(Stopped):
+            judged(server, out, rows_of(8), concurrency=2)
+        assert time.monotonic() - started < 20
+        asked = len(server.asked)
+        monkeypatch.undo()
+        released.set()
+        while len(read_jsonl(out)) < 8:
+            time.sleep(0.01)
+        assert (asked, len(server.asked)) == (8, 8), "what was under way is kept, and nothing more is asked"
+
+
+def test_a_disk_that_is_full_ends_the_run(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evaluation.judge.verdicts.os.fsync", full)
+    with serve(honest) as server:
+        with pytest.raises(BadInput, match=r"verdicts\.jsonl: cannot be written: No space left on device"):
+            judged(server, out, rows_of(8), concurrency=2)
+        assert len(server.asked) <= 3
+
+
 def run(server: JudgeServer, files: list[str], out: Path, *options: str) -> None:
     main([*files, "--model", "judge", "--endpoint", server.endpoint, "--out", str(out), *options])
 
@@ -614,13 +654,14 @@ def test_withheld_numbers_end_the_command_well_and_are_nowhere(
         (("--endpoint", "http://h/v1", "--min-kappa", "nan"), "--min-kappa: is not between -1 and 1"),
         (("--endpoint", "http://h/v1", "--max-gold", "-1"), "--max-gold: is below 0"),
         (("--endpoint", "http://h/v1", "--concurrency", "0"), "--concurrency: is 0"),
+        (("--endpoint", "http://h/v1", "--timeout", "0"), "--timeout: is no time to wait"),
         (
             ("--endpoint", "http://h/v1", "--prompt", "when2call_v9"),
             "known are when2call_v1, or a .yaml file",
         ),
         (("--endpoint", "http://h/v1", "--api-key", KEY), "unrecognized arguments"),
     ],
-    ids=["no_server", "two_servers", "kappa", "nan", "gold", "concurrency", "prompt", "key"],
+    ids=["no_server", "two_servers", "kappa", "nan", "gold", "concurrency", "timeout", "prompt", "key"],
 )
 def test_arguments_that_make_no_sense_are_refused(
     options: tuple[str, ...], message: str, files: list[str], out: Path
