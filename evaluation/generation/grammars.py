@@ -6,6 +6,7 @@ Written in llguidance's variant of Lark: https://github.com/guidance-ai/llguidan
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ PRINTING = {
     "key_separator": ": ?",
     "json_allowed_escapes": 'nrbtf\\"',
 }
+# An escape that JSON cannot do without, and not a backslash that stands before a u.
+_CONTROL_SIGN = re.compile(r"(?<!\\)(?:\\\\)*\\u00|\x7f")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def grammar_of_calls(
 
     `special_tokens`: those of the tokenizer, which are no text to llguidance, by their text. `ends`: tokens
     that may end a completion beside the tokenizer's own. `is_thinking`: the prompt has opened a thought.
+    Raises BadInput for names that cannot be written without an escape.
     """
     writer = _Writer(syntax, special_tokens)
     thought = "thought" if is_thinking else "thought?"
@@ -89,7 +93,7 @@ def grammar_of_calls(
         f"SAFE: /(?s:.*)/ & ~/{writer.unsafe}/",
     ]
     if tools:
-        lines.append(f"json: %json {json.dumps(schema_of_calls(syntax, tools))}")
+        lines.append(f"json: %json {_printed(schema_of_calls(syntax, tools))}")
     return "\n".join(lines) + "\n"
 
 
@@ -109,6 +113,14 @@ def schema_of_calls(syntax: CallSyntax, tools: Sequence[Mapping[str, Any]]) -> d
     call = {"anyOf": calls}
     whole = {"type": "array", "items": call, "minItems": 1} if syntax.is_list else call
     return {"x-guidance": PRINTING, **whole, "$defs": definitions}
+
+
+def _printed(schema: Mapping[str, Any]) -> str:
+    if _CONTROL_SIGN.search(json.dumps(schema, ensure_ascii=False)):
+        raise BadInput(
+            "the tools' schemas cannot be enforced: a name or a value in them holds a control sign"
+        )
+    return json.dumps(schema)
 
 
 class _Writer:
@@ -142,10 +154,13 @@ class _Writer:
 
     def thought(self, *, is_thinking: bool) -> list[str]:
         pairs = [THOUGHT, MISTRAL_THOUGHT] if self.syntax.has_id else [THOUGHT]
-        if is_thinking:
-            return ["thought: " + " | ".join(f"text ({self._tag(closing)})" for _, closing in pairs)]
-        written = (f"({self._tag(opening)}) text ({self._tag(closing)})" for opening, closing in pairs)
-        return ["thought: " + " | ".join(written)]
+        rules = []
+        for number, (opening, closing) in enumerate(pairs):
+            begun = "" if is_thinking else f"({self._tag(opening)}) "
+            special = self._special(closing, " | text {}")
+            rules.append(f"thought{number}: {begun}(thought{number}_spelled{special})")
+            rules.append(f"thought{number}_spelled[lazy]: SAFE {json.dumps(closing)}")
+        return ["thought: " + " | ".join(f"thought{number}" for number in range(len(pairs))), *rules]
 
     def _tag(self, tag: str) -> str:
         return json.dumps(tag) + self._special(tag, " | {}")

@@ -24,7 +24,8 @@ SMALLEST_STEP = 1e-9
 FORMATS = frozenset(
     ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")
 )
-_IDENTITY = frozenset(("$schema", "$id", "$anchor"))
+# What says nothing about a value, or would change where a `$ref` leads.
+_IDLE = frozenset(("$schema", "$id", "$anchor", "$comment", "title", "description", "default", "examples"))
 _NAMED_PARTS = ("properties", "patternProperties", "$defs", "definitions")
 _COMBINATIONS = ("anyOf", "oneOf", "allOf")
 _SAYS_WHICH = frozenset(("type", "enum", "const", "$ref", "not", "if", *_COMBINATIONS))
@@ -77,7 +78,7 @@ def _enforceable(schema: Any, root: str, *, is_whole: bool) -> Any:
 
 def _well_formed(schema: Mapping[str, Any]) -> Schema:
     """Copy a schema less the keywords that say nothing, with types by JSON Schema's names."""
-    made = {key: value for key, value in schema.items() if key not in _IDENTITY}
+    made = {key: value for key, value in schema.items() if key not in _IDLE}
     named = made.pop("type", None)
     names = [TYPES.get(name.lower()) for name in _listed(named) if isinstance(name, str)]
     # A name that nobody knows takes every value.
