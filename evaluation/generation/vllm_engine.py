@@ -42,6 +42,11 @@ def refuse_without_vllm() -> None:
         )
 
 
+def forget_engines() -> None:
+    """Let go of the engine that this process holds, and of its memory."""
+    _held.clear()
+
+
 def unknown_ends(subject: Subject, stops: Sequence[int]) -> list[int]:
     """The stops that a grammar must name: of itself vLLM ends one with the tokenizer's own alone."""
     return [token for token in stops if token != subject.tokenizer.eos_token_id]
@@ -116,7 +121,7 @@ def _engine(subject: Subject, length: int) -> Any:
         if held_folder == folder and held_length >= length:
             return engine
     # Before the next is made: two do not fit on one GPU.
-    _held.clear()
+    forget_engines()
     context = min(subject.max_tokens, max(length, SHORTEST_CONTEXT))
     free, total = torch.cuda.mem_get_info()
     _held[folder, context] = importlib.import_module("vllm").LLM(
