@@ -10,7 +10,7 @@ import torch
 
 from evaluation.model import Subject
 from evaluation.multiple_choice.answers import Question, encode_question
-from evaluation.multiple_choice.batches import pack, token_budget
+from evaluation.multiple_choice.batches import Budget, pack, token_budget
 from evaluation.multiple_choice.scoring import can_share, score_answers, score_separately
 from jobs.doors import BadInput, NotFinite
 
@@ -22,7 +22,7 @@ WINDOW = 1024
 
 
 def predict_choices(
-    subject: Subject, rows: Sequence[Row], budget: int | None = None
+    subject: Subject, rows: Sequence[Row], budget: Budget | None = None
 ) -> Iterator[list[Prediction]]:
     """Predict rows, in batches and in an order of their own, each row once.
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from evaluation.model import Subject, load_subject
 from evaluation.multiple_choice import predict_choices
 from evaluation.multiple_choice.answers import EncodedAnswer, encode_question
+from evaluation.multiple_choice.batches import Budget
 from evaluation.multiple_choice.scoring import can_share, score_answers, score_separately
 from jobs.doors import NotFinite
 from tests.unit.evaluation.models import save_tiny_model
@@ -94,9 +95,9 @@ def choice_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=choice_rows(), budget=st.sampled_from([1, 300, 4096]))
+@given(rows=choice_rows(), budget=st.sampled_from([Budget(1, 1), Budget(200, 400), Budget(4096, 4096)]))
 def test_a_batch_of_rows_equals_a_forward_an_answer(
-    subject: Subject, rows: list[dict[str, Any]], budget: int
+    subject: Subject, rows: list[dict[str, Any]], budget: Budget
 ) -> None:
     found = predictions(subject, rows, budget=budget)
     for row in rows:

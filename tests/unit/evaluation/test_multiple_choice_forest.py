@@ -17,10 +17,11 @@ from evaluation.model import Subject, load_subject
 from evaluation.multiple_choice import attention, batches, predict_choices, predictions, scoring
 from evaluation.multiple_choice.answers import EncodedAnswer, encode_question
 from evaluation.multiple_choice.attention import block_bounds, runs, visible, visible_keys
+from evaluation.multiple_choice.batches import Budget
 from evaluation.multiple_choice.forest import Forest, plant
 from evaluation.multiple_choice.scoring import can_share, score_answers
 from tests.unit.evaluation.models import save_tiny_model
-from tests.unit.evaluation.rows import ANSWERS, choice_row
+from tests.unit.evaluation.rows import ANSWERS, WEATHER, choice_row
 
 sequences_of_tokens = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=40), min_size=1, max_size=9)
 
@@ -125,7 +126,7 @@ def test_the_model_forwards_each_distinct_prefix_once(
     monkeypatch.setattr(predictions, "can_share", lambda model: True)
     rows = [a_row(number, text) for number, text in enumerate(["Paris?", "Paris, please", "7", "7"])]
     answers = [answer for row in rows for answer in encode_question(subject, row).answers.values()]
-    found = [one for batch in predict_choices(subject, rows, budget=4096) for one in batch]
+    found = [one for batch in predict_choices(subject, rows, budget=Budget(4096, 4096)) for one in batch]
     assert {one["id"] for one in found} == {"r0", "r1", "r2", "r3"}
     # The tools are shared by all rows, and two rows are the same.
     assert counts.tokens == [len(prefixes([answer.inputs.tolist() for answer in answers]))]
@@ -148,18 +149,22 @@ def test_the_head_takes_positions_in_parts_that_change_nothing(
     assert max(counts.positions[1:]) == 7
 
 
-@pytest.mark.parametrize("budget", [1, 250, 600, 10_000])
-def test_batches_hold_the_budget_and_begin_with_the_largest(subject: Subject, budget: int) -> None:
+@pytest.mark.parametrize(
+    "budget", [(1, 1), (250, 250), (200, 600), (10_000, 10_000)], ids=["alone", "few", "shared", "all"]
+)
+def test_batches_hold_the_budget_and_begin_with_the_largest(
+    subject: Subject, budget: tuple[int, int]
+) -> None:
     rng = np.random.default_rng(0)
     rows = [a_row(number, "Paris " * int(rng.integers(1, 90))) for number in range(12)]
     questions = [encode_question(subject, row) for row in rows]
-    packed = batches.pack(questions, budget)
+    packed = batches.pack(questions, Budget(*budget))
     assert sorted(one.id for batch in packed for one in batch) == sorted(row["id"] for row in rows)
     sizes = []
     for batch in packed:
         answers = [(answer.inputs, at) for at, one in enumerate(batch) for answer in one.answers.values()]
         sizes.append(len(plant([inputs for inputs, _ in answers], [owner for _, owner in answers])))
-        assert sizes[-1] <= budget or len(batch) == 1
+        assert sizes[-1] <= budget[1] or len(batch) == 1
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -181,7 +186,11 @@ def test_a_batch_that_memory_does_not_hold_is_split_until_one_row_fails(
 
     monkeypatch.setattr(predictions, "score_answers", scarce)
     rows = [a_row(number, "Paris?") for number in range(5)] + [a_row(5, "Paris " * 100)]
-    found = {one["id"]: one for batch in predict_choices(subject, rows, budget=10_000) for one in batch}
+    found = {
+        one["id"]: one
+        for batch in predict_choices(subject, rows, budget=Budget(10_000, 10_000))
+        for one in batch
+    }
     assert found["r5"] == {"id": "r5", "error": "OutOfMemoryError: no memory left"}
     assert all(set(found[f"r{number}"]["choices"]) == set(ANSWERS) for number in range(5))
     assert tried[0] == 6, "it is tried whole first"
@@ -262,3 +271,16 @@ def test_rows_of_a_model_that_is_not_shared_are_scored_one_by_one(
 def test_predictions_are_plain_json(subject: Subject) -> None:
     (batch,) = predict_choices(subject, [choice_row("direct")])
     assert json.loads(json.dumps(batch)) == batch
+
+
+def test_rows_that_share_little_end_a_batch_before_rows_that_share_most(subject: Subject) -> None:
+    alike = [a_row(number, f"Paris {number}?") for number in range(6)]
+    apart = [
+        {**a_row(number, "Paris?"), "tools": json.dumps([{**WEATHER, "name": f"{number} {WEATHER['name']}"}])}
+        for number in range(6, 12)
+    ]
+    answers = list(encode_question(subject, apart[0]).answers.values())
+    own = len(plant([answer.inputs for answer in answers], [0] * len(answers)))
+    budget = Budget(own + own // 2, 20 * own)
+    for rows, expected in ((alike, 1), (apart, 6)):
+        assert len(batches.pack([encode_question(subject, row) for row in rows], budget)) == expected
