@@ -24,7 +24,9 @@ from infra.settings import SettingsError, read_settings
 REQUIREMENTS = Path("training/requirements.txt")
 # The container brings torch in the build that fits its drivers, and all of CUDA with it.
 _BROUGHT_BY_THE_CONTAINER = ("torch", "triton", "nvidia-cu", "nvidia-nccl", "nvidia-nv", "cuda-")
-_PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+# AWS's containers are Ubuntu 22.04 or Amazon Linux 2023, whose glibc is 2.34 or newer; pip wants every older one
+# named that a wheel may be made for.
+PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in range(34, 16, -1)), "manylinux2014_x86_64")
 
 
 class StagingFailed(Exception):
@@ -65,7 +67,7 @@ def upload(source: Path, bucket: str, prefix: str, s3: Any) -> int:
 
 def resolved_requirements() -> list[str]:
     """`name==version` of all that the jobs install in the AWS container, torch and CUDA left out."""
-    platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     with tempfile.TemporaryDirectory() as target:
         command = [
             *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"),
@@ -95,7 +97,7 @@ def brought_by_the_container(name: str) -> bool:
 
 def download_wheels(target: Path) -> None:
     """Fetch the wheels of `resolved_requirements` for the container's Python and platform."""
-    platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
         *("--python-version", PYTHON_VERSION, *platforms, "--dest", str(target), *resolved_requirements()),

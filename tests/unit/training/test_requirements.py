@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.staging import PLATFORMS
+
 REQUIREMENTS = Path(__file__).resolve().parents[3] / "training" / "requirements.txt"
 # The newest PyTorch training container that the sagemaker SDK knows: Python 3.13, torch 2.10.
 CONTAINER_PYTHON = "3.13"
@@ -44,7 +46,7 @@ def test_pins_resolve_for_the_containers_python(tmp_path: Path) -> None:
         pytest.skip("no package registry is reachable from here")
     make_torch_wheel(tmp_path)
     (tmp_path / "constraints.txt").write_text(f"torch=={CONTAINER_TORCH}\n", encoding="utf-8")
-    platforms = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "linux_x86_64")
+    platforms = (*PLATFORMS, "linux_x86_64")
     resolved = pip(
         "install",
         "--dry-run",
