@@ -24,8 +24,8 @@ from infra.settings import SettingsError, read_settings
 REQUIREMENTS = Path("training/requirements.txt")
 # The container brings torch in the build that fits its drivers, and all of CUDA with it.
 _BROUGHT_BY_THE_CONTAINER = ("torch", "triton", "nvidia-cu", "nvidia-nccl", "nvidia-nv", "cuda-")
-# AWS's containers are Ubuntu 22.04 or Amazon Linux 2023, whose glibc is 2.34 or newer; pip wants every older one
-# named that a wheel may be made for.
+# AWS's containers are Ubuntu 22.04 or Amazon Linux 2023, whose glibc is 2.34 or newer; pip wants every older
+# one named that a wheel may be made for.
 PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in range(34, 16, -1)), "manylinux2014_x86_64")
 
 
