@@ -97,7 +97,7 @@ def test_gold_calls_of_earlier_turns_are_written_as_their_tool_declares_them() -
     )
 
 
-ASSISTANT = st.sampled_from([ASKS, SAYS, CALLED])
+ASSISTANT: st.SearchStrategy[dict[str, Any]] = st.sampled_from([ASKS, SAYS, CALLED])
 USERS = st.lists(st.sampled_from([USER, NEXT]), min_size=1, max_size=2)
 
 
