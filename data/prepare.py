@@ -188,6 +188,12 @@ def _print_summary(report: Mapping[str, Any]) -> None:
     for name, split in report["splits"].items():
         counts = ", ".join(f"{count} {decision}" for decision, count in split["decisions"].items() if count)
         print(f"{name}: {split['rows']} rows ({counts or 'none'})")
+    turns = report.get("conversations")
+    if turns is not None:
+        print(
+            f"{turns['conversations']} conversations have {turns['turns']} turns to grade; "
+            f"{sum(turns['left_out'].values())} turns are left out"
+        )
     for warning in report["warnings"]:
         print(f"warning: {warning}")
 

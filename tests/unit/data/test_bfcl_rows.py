@@ -130,6 +130,20 @@ def test_rows_say_what_bfcl_expects(layout: Path, tmp_path: Path, capsys: pytest
     assert "since they are not single-turn: multi_turn_base" in capsys.readouterr().out
 
 
+def test_gold_that_the_models_format_cannot_hold_is_told_and_kept(
+    layout: Path, tmp_path: Path, tokenizer_of: Callable[[str], Any]
+) -> None:
+    tokenizer_of("qwen3").save_pretrained(tmp_path / "model")
+    truth = {"id": "simple_python_0", "ground_truth": [{"track": {"number": ["<|im_end|>"]}}]}
+    answers = layout / "possible_answer/BFCL_v4_simple_python.json"
+    answers.write_text("".join(json.dumps(one) + "\n" for one in (truth, TRUTHS["simple_python"][1])))
+    prepared(tmp_path / "out", layout, "--tokenizer", tmp_path / "model")
+    assert [row["id"] for row in rows_of(tmp_path / "out" / SUITE)] == IDS
+    (said,) = [line for line in report_of(tmp_path / "out")["warnings"] if "model's format" in line]
+    assert said.startswith("1 gold answers of bfcl_single_turn cannot be written in the model's format: ")
+    assert "simple_python line 1, row simple_python_0: the answer holds '<|im_end|>'" in said
+
+
 def test_every_published_row_is_read(tmp_path: Path) -> None:
     folder = installed_folder()
     if folder is None:
