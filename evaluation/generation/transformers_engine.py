@@ -15,7 +15,7 @@ from evaluation.model import Subject
 from jobs.doors import NotFinite
 
 # Tokens held at once, prompts and completions of a batch together. On a CPU each step reads all weights: of
-# 16 rows together one takes a quarter less time than of 8, of 32 two fifths less; but with more, progress shows
+# 16 rows together one takes a quarter less time than of 8, of 32 two fifths less; but then progress shows
 # seldom, and the keys and values of a small model fill gigabytes.
 TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 131_072}
 
