@@ -37,7 +37,7 @@ TEMPLATE = """
 {{ '<tool_call>' + (call['function'] | tojson) + '</tool_call>' }}
 {%- endfor -%}{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|im_start|>assistant' }}{%- endif -%}
 """
-NESTED = {
+NESTED: dict[str, Any] = {
     "name": "plan",
     "parameters": {
         "type": "dict",
@@ -63,7 +63,7 @@ NESTED = {
         "$defs": {"yes": {"type": "boolean"}},
     },
 }
-TOOLS = [WEATHER, TIMER, NESTED, {"name": "now", "parameters": {}}, {"name": "off"}]
+TOOLS: list[dict[str, Any]] = [WEATHER, TIMER, NESTED, {"name": "now", "parameters": {}}, {"name": "off"}]
 BY_NAME = {tool["name"]: tool for tool in TOOLS}
 ROW = {"id": "r", "tools": json.dumps(TOOLS)}
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=8)
