@@ -12,7 +12,7 @@ from evaluation.multiple_choice.forest import LEAST_SHARED, common_prefix, order
 
 
 class Budget(NamedTuple):
-    """Tokens that one forward takes: `apart` of rows that share little, `together` of rows that share most."""
+    """Tokens a forward takes: `apart` of rows that share little, `together` of rows that share most."""
 
     apart: int
     together: int

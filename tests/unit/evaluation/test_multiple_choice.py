@@ -86,7 +86,7 @@ def choice_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
         row = {**choice_row("direct", f"r{number}"), "tools": draw(toolsets)}
         row["messages"] = [{"role": "user", "content": draw(texts)}]
         first = draw(texts)
-        others = st.one_of(texts, st.just(first), texts.map(lambda text, first=first: f"{first} {text}"))
+        others = st.one_of(texts, st.just(first), texts.map(f"{first} ".__add__))
         row["answers"] = {"direct": first, "request_for_info": draw(others), "cannot_answer": draw(others)}
         if draw(st.booleans()):
             row["answers"]["tool_call"] = ANSWERS["tool_call"]
