@@ -38,8 +38,11 @@ def file_of(suite: str) -> str:
 
 
 def row_for(suite: str, row: Row) -> Row:
-    """A test row as the suite's file holds it: the four answers are for multiple choice alone."""
-    return row if SUITES[suite].kind == "multiple_choice" else replace(row, answers=None)
+    """A test row as the suite's file holds it.
+
+    The four answers stay where they are chosen from, and where a judge of free answers is held against them.
+    """
+    return row if SUITES[suite].rows == "answers" else replace(row, answers=None)
 
 
 def absent(suite: str) -> BadInput:

@@ -66,7 +66,7 @@ def test_a_suite_takes_its_rows_and_no_other_is_written(suite: str, source: Path
     assert run(source, tmp_path / "out", suite) == {suite: TAKES[suite]}
     assert list(report_of(tmp_path / "out")["splits"]) == ["train_sft", "train_pref", suite]
     has_answers = [("answers" in row) for row in rows_of(tmp_path / f"out/suites/{suite}.jsonl")]
-    assert has_answers == [SUITES[suite].kind == "multiple_choice"] * len(TAKES[suite])
+    assert has_answers == [SUITES[suite].rows == "answers"] * len(TAKES[suite])
 
 
 @pytest.mark.parametrize("suite", TAKES)
