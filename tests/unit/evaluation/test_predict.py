@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -187,31 +186,54 @@ def test_what_the_platform_kept_of_a_job_is_gone_on_with_and_delivered(
         assert len({one["id"] for one in read_jsonl(delivered)}) == len(list(read_jsonl(delivered))) == 3
 
 
-ROWS_KILLED = 240
+ROWS_KILLED = 40
+# Dies by SIGKILL at the n-th write of predictions: behind it, or in the middle of a line.
+DYING = """
+import os, signal, sys
+from evaluation import predict, predictions
+left, where = int(sys.argv[1]), sys.argv[2]
+whole = predictions.PredictionFile.append
+def append(self, batch):
+    global left
+    left -= 1
+    if left == 0 and where == "within":
+        line = predictions.line_of({**batch[0], "model": self._digest}).encode()
+        self._file.write(line[: len(line) // 2])
+        self._file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(self, batch)
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+predictions.PredictionFile.append = append
+predict.main(sys.argv[3:])
+"""
 
 
-def test_no_row_is_lost_or_predicted_twice_after_sigkill(tmp_path: Path, model_dir: Path) -> None:
-    variables = container(tmp_path, model_dir, ROWS_KILLED)
-    environment = {**os.environ, **variables}
-    command = [sys.executable, "-m", "evaluation.predict", "--max-new-tokens", "8"]
+def test_no_row_is_lost_or_predicted_twice_after_sigkill(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, **container(tmp_path, model_dir, ROWS_KILLED)}
+    arguments = ["--max-new-tokens", "100"]
     paths = {name: tmp_path / "out" / f"{name}.jsonl" for name in ("when2call_mcq", "own")}
-    for path in paths.values():
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-            deadline = time.monotonic() + 120
-            while not (path.is_file() and path.stat().st_size) and time.monotonic() < deadline:
-                time.sleep(0.001)
-            process.send_signal(signal.SIGKILL)
-        assert 0 < path.read_bytes().count(b"\n") < ROWS_KILLED, "killed in the middle"
-    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    kept = []
+    for write, where in ((1, "within"), (2, "within"), (1, "behind")):
+        command = [sys.executable, "-c", DYING, str(write), where, *arguments]
+        killed = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        kept.append(sum(path.read_bytes().count(b"\n") for path in paths.values() if path.is_file()))
+    assert 0 == kept[0] < kept[1] < kept[2] < 2 * ROWS_KILLED, "killed in the middle, and gone on with"
+    for name, value in container(tmp_path, model_dir, ROWS_KILLED).items():
+        monkeypatch.setenv(name, value)
+    predict.main(arguments)
     interrupted = {name: list(read_jsonl(path)) for name, path in paths.items()}
     for name, first in (("when2call_mcq", "m"), ("own", "o")):
         ids = [one["id"] for one in interrupted[name]]
         assert sorted(ids) == sorted(f"{first}{number}" for number in range(ROWS_KILLED))
-    whole = {**environment, "SM_MODEL_DIR": str(tmp_path / "whole")}
-    subprocess.run(command, cwd=ROOT, env=whole, stdout=subprocess.DEVNULL, check=True)
-    for name, path in paths.items():
-        straight = {one["id"]: one for one in read_jsonl(tmp_path / "whole" / path.name)}
-        for one in interrupted[name]:
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "straight"))
+    predict.main(arguments)
+    for name, predictions in interrupted.items():
+        straight = {one["id"]: one for one in read_jsonl(tmp_path / "straight" / f"{name}.jsonl")}
+        for one in predictions:
             assert one.get("completion") == straight[one["id"]].get("completion")
             for choice, scored in one.get("choices", {}).items():
                 logprob = straight[one["id"]]["choices"][choice]["logprob"]
@@ -242,9 +264,7 @@ def test_an_unknown_suite_is_refused_before_a_model_is_loaded(
 ) -> None:
     write_jsonl(tmp_path / "suites" / "mmlu.jsonl", [])
     monkeypatch.setenv("SM_CHANNEL_DATA", str(tmp_path))
-    with pytest.raises(
-        BadInput, match=r"mmlu\.jsonl: unknown suite; known are when2call_mcq,"
-    ):
+    with pytest.raises(BadInput, match=r"mmlu\.jsonl: unknown suite; known are when2call_mcq,"):
         predict.main([])
 
 
