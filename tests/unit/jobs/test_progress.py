@@ -9,7 +9,8 @@ import pytest
 from jobs.progress import Progress
 
 LINE = re.compile(
-    r"^progress step=(\d+) total=(\d+) seconds_left=(\d+)(?: loss=(-?\d+\.\d{4}))?(?: rows_per_second=(\d+\.\d\d))?$"
+    r"^progress step=(\d+) total=(\d+) seconds_left=(\d+)"
+    r"(?: loss=(-?\d+\.\d{4}))?(?: rows_per_second=(\d+\.\d\d))?$"
 )
 
 
