@@ -66,7 +66,8 @@ class Case:
 class Measurement:
     """CPU seconds of a run over all rows, the medians of the rounds; `ratio` is that of the rounds' `ratios`.
 
-    `tokens`, `flops`, `head_positions`: by side. `max_abs_diff`: nats, over all answers.
+    `tokens` forwarded, `head_positions` and `flops` are ours, the harness's begin with `peer_`. `max_abs_diff`:
+    nats, over all answers.
     """
 
     rows: int
@@ -81,9 +82,12 @@ class Measurement:
     acc: float
     acc_norm: float
     peer_batch_size: int
-    tokens: Mapping[str, int]
-    head_positions: Mapping[str, int]
-    flops: Mapping[str, int]
+    tokens: int
+    peer_tokens: int
+    head_positions: int
+    peer_head_positions: int
+    flops: int
+    peer_flops: int
     flop_ratio: float
     flop_limit: float
 
@@ -133,7 +137,8 @@ def measure(case: Case, left_out: int, rounds: int, batch_size: int | None) -> M
     ratios = [round(peer_s / ours_s, 3) for ours_s, peer_s in times]
     ours_s, peer_s = (statistics.median(side) for side in zip(*times, strict=True))
     model = case.subject.model
-    operations = {side: flops(model, work) for side, work in works.items()}
+    our_work, peer_work = works["ours"], works["peer"]
+    our_flops, peer_flops = flops(model, our_work), flops(model, peer_work)
     return Measurement(
         rows=len(case.rows),
         rows_left_out=left_out,
@@ -147,10 +152,13 @@ def measure(case: Case, left_out: int, rounds: int, batch_size: int | None) -> M
         acc=peer.acc,
         acc_norm=peer.acc_norm,
         peer_batch_size=size,
-        tokens={side: work.tokens for side, work in works.items()},
-        head_positions={side: work.positions for side, work in works.items()},
-        flops=operations,
-        flop_ratio=round(operations["peer"] / operations["ours"], 3),
+        tokens=our_work.tokens,
+        peer_tokens=peer_work.tokens,
+        head_positions=our_work.positions,
+        peer_head_positions=peer_work.positions,
+        flops=our_flops,
+        peer_flops=peer_flops,
+        flop_ratio=round(peer_flops / our_flops, 3),
         flop_limit=round(flops(model, requests_work(case)) / flops(model, least_work(case)), 3),
     )
 
@@ -262,12 +270,14 @@ def _read_arguments(arguments: Sequence[str] | None) -> Any:
 def _as_text(one: Measurement) -> str:
     lines = [f"{'':<24}{'ours':>12}{'harness':>12}{'ratio':>8}"]
     lines.append(f"{'CPU s':<24}{one.ours_cpu_s:>12.2f}{one.peer_cpu_s:>12.2f}{one.ratio:>8.2f}")
-    for name, sides in (("tokens", one.tokens), ("head positions", one.head_positions)):
-        ratio = sides["peer"] / sides["ours"]
-        lines.append(f"{name:<24}{sides['ours']:>12,}{sides['peer']:>12,}{ratio:>8.2f}")
-    billions = {side: round(count / 1e9) for side, count in one.flops.items()}
-    lines.append(f"{'GFLOP':<24}{billions['ours']:>12,}{billions['peer']:>12,}{one.flop_ratio:>8.2f}")
-    lines.append(f"{'GFLOP, limit':<24}{'':>24}{one.flop_limit:>8.2f}")
+    counts = {
+        "tokens": (one.tokens, one.peer_tokens),
+        "head positions": (one.head_positions, one.peer_head_positions),
+        "MFLOP": (one.flops // 10**6, one.peer_flops // 10**6),
+    }
+    for name, (ours, peer) in counts.items():
+        lines.append(f"{name:<24}{ours:>12,}{peer:>12,}{peer / ours:>8.2f}")
+    lines.append(f"{'MFLOP, limit':<24}{'':>24}{one.flop_limit:>8.2f}")
     return "\n".join(
         [
             f"{one.rows} rows ({one.rows_left_out} left out), harness at batch size {one.peer_batch_size}",
