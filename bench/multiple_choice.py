@@ -49,6 +49,7 @@ BATCH_SIZES = (1, 2, 4, 8, 16)
 TRIAL_ROWS = 4
 TOLERATED_NATS = 1e-3
 
+Row = Mapping[str, Any]
 Logprobs = Mapping[str, Mapping[str, float]]
 
 
@@ -57,7 +58,7 @@ class Case:
     """What is measured: the rows, and what each side is given of them."""
 
     subject: Subject
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     questions: Sequence[Question]
     docs: Sequence[Doc]
 
@@ -66,8 +67,8 @@ class Case:
 class Measurement:
     """CPU seconds of a run over all rows, the medians of the rounds; `ratio` is that of the rounds' `ratios`.
 
-    `tokens` forwarded, `head_positions` and `flops` are ours, the harness's begin with `peer_`. `max_abs_diff`:
-    nats, over all answers.
+    `tokens` forwarded, `head_positions` and `flops` are ours, the harness's begin with `peer_`.
+    `max_abs_diff`: nats, over all answers.
     """
 
     rows: int
@@ -107,23 +108,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def load_case(model: Path, recipe: Path, rendering: Any, path: Path, limit: int | None) -> tuple[Case, int]:
-    """Load model and rows, `limit` of them evenly spaced, and count those that cannot be used."""
+    """Load model and rows, about `limit` of them, and count those that cannot be used."""
     subject = load_subject(model, recipe)
     subject.tokenizer.chat_template = set_tools_rendering(str(subject.tokenizer.chat_template), rendering)
     found = [row for row in read_rows_of_any_shape(path).rows if row.get("answers")]
     if not found:
         raise BadInput(f"{path}: no row has 'answers' to choose from")
-    count = min(limit or len(found), len(found))
+    chosen = sample_by_tools(found, limit or len(found))
     rows, questions = [], []
-    for row in (found[number * len(found) // count] for number in range(count)):
+    for row in chosen:
         try:
             questions.append(encode_question(subject, row))
         except BadInput:
             continue
         rows.append(row)
     if not rows:
-        raise BadInput(f"{path}: not one of {count} rows can be scored with this model")
-    return Case(subject, rows, questions, [render_doc(subject, row) for row in rows]), count - len(rows)
+        raise BadInput(f"{path}: not one of {len(chosen)} rows can be scored with this model")
+    return Case(subject, rows, questions, [render_doc(subject, row) for row in rows]), len(chosen) - len(rows)
+
+
+def sample_by_tools(rows: Sequence[Row], count: int) -> list[Row]:
+    """Take all rows of some lists of tools, evenly spaced among the lists, until there are `count`.
+
+    Rows with the same tools stay together, as they do where the whole set is scored: rows drawn one by one
+    would share less than the set does.
+    """
+    by_tools: dict[str, list[Row]] = {}
+    for row in rows:
+        by_tools.setdefault(row["tools"], []).append(row)
+    lists = list(by_tools.values())
+    step = max(1, len(rows) // count)
+    order = [one for start in range(step) for one in lists[start::step]]
+    return [row for one in order for row in one][:count]
 
 
 def measure(case: Case, left_out: int, rounds: int, batch_size: int | None) -> Measurement:
@@ -255,7 +271,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of a Hugging Face model")
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="YAML with chat_template")
     parser.add_argument("--tools-rendering", choices=RENDERINGS, default="full")
-    parser.add_argument("--limit", type=int, default=24, metavar="N", help="rows, evenly spaced; 0 for all")
+    parser.add_argument("--limit", type=int, default=24, metavar="N", help="rows; 0 for all")
     parser.add_argument(
         "--rounds", type=int, default=1, metavar="N", help="ABBA rounds, two runs a side each"
     )
