@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from evaluation.judge.agreement import agreement_of, kappa_of
 from evaluation.judge.asking import Asking, Batch
 from evaluation.judge.clients import JudgeClient
 from evaluation.judge.items import Answers, collect_answers, sample_gold
-from evaluation.judge.prompt import DEFAULT_PROMPT, load_prompt
+from evaluation.judge.prompt import DEFAULT_PROMPT, Prompt, load_prompt
 from evaluation.judge.report import (
     JudgeReport,
     check_on_gold,
@@ -70,16 +71,33 @@ def judge_predictions(
     answers = collect_answers(rows, by_id, prompt, settings.limit, settings.seed)
     if len(answers.faults) == len(rows):
         raise BadInput(f"not one of {len(rows)} rows has an answer to judge; {_commonest(answers.faults)}")
-    file = VerdictFile(out, client.model, prompt)
-    gold = Batch(
-        sample_gold(rows, prompt, settings.max_gold, settings.seed),
-        VerdictFile(gold_out, client.model, prompt) if gold_out else file,
-    )
-    asking, asked = Asking(client, prompt, settings.concurrency), Batch(answers.items, file)
-    asking.announce(gold, asked)
-    gold_verdicts = asking.ask_all(gold)
+    with ExitStack() as opened:
+        file = opened.enter_context(VerdictFile(out, client.model, prompt))
+        apart = VerdictFile(gold_out, client.model, prompt) if gold_out else None
+        kept = opened.enter_context(apart) if apart else file
+        gold = Batch(sample_gold(rows, prompt, settings.max_gold, settings.seed), kept)
+        asking, asked = Asking(client, prompt, settings.concurrency), Batch(answers.items, file)
+        asking.announce(gold, asked)
+        gold_verdicts = asking.ask_all(gold)
+        report = _checked(client, prompt, settings, rows, answers, gold_verdicts)
+        if report.withheld:
+            # Numbers that nobody will see are not paid for.
+            return replace(report, left_out=answers.left_out + len(answers.items))
+        verdicts = asking.ask_all(asked)
+    return _with_figures(report, rows, answers, verdicts, gold_verdicts, by_id)
+
+
+def _checked(
+    client: JudgeClient,
+    prompt: Prompt,
+    settings: JudgeSettings,
+    rows: Rows,
+    answers: Answers,
+    gold_verdicts: Sequence[Verdict],
+) -> JudgeReport:
+    """The report as far as gold fills it."""
     checked = check_on_gold(gold_verdicts, settings.min_kappa)
-    report = JudgeReport(
+    return JudgeReport(
         status="judged" if checked.refusal is None else "withheld",
         reason=checked.refusal,
         model=client.model,
@@ -94,11 +112,6 @@ def judge_predictions(
         gold_failed=checked.failed,
         **_provenance(gold_verdicts),
     )
-    if report.withheld:
-        # Numbers that nobody will see are not paid for.
-        return replace(report, left_out=answers.left_out + len(answers.items))
-    verdicts = asking.ask_all(asked)
-    return _with_figures(report, rows, answers, verdicts, gold_verdicts, by_id)
 
 
 def _with_figures(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import TracebackType
 from typing import Literal, get_args
 
-from evaluation.jsonl import line_of
 from evaluation.judge.prompt import Prompt
+from evaluation.kept_lines import KeptLines
 from evaluation.toolcalls import DECISIONS
-from jobs.doors import BadInput
+from jobs.doors import BadInput, Stopped
 
 Kind = Literal["prediction", "gold"]
 Key = tuple[str, str, str]
@@ -53,20 +53,28 @@ def key_of(kind: Kind, row_id: str, expected: str) -> Key:
 
 
 class VerdictFile:
-    """Verdicts by request, appended and flushed; a killed run goes on where it stopped.
+    """Verdicts by request; a killed run goes on where it stopped.
 
-    A line that was cut off by a kill is dropped. A request that failed is asked again in a later run, and its
-    later line counts. Raises BadInput where the file holds another judge's verdicts or another prompt's.
+    Used as a context, which one process at a time may enter. A request that failed is asked again in a later
+    run, and its later line counts. Raises BadInput where the file is another process's, or holds another
+    judge's verdicts or another prompt's.
     """
 
     def __init__(self, path: Path, model: str, prompt: Prompt) -> None:
         self._path = path
         self._judge = (model, prompt.digest)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.verdicts = {one.key: one for one in self._whole_verdicts()}
-        except OSError as error:
-            raise BadInput(f"{path}: cannot be used: {error.strerror}; name another --out") from error
+        self._lines = KeptLines(path, self._read)
+        self.verdicts = {one.key: one for one in self._lines.records}
+
+    def __enter__(self) -> VerdictFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A run that is told to end leaves requests under way, whose verdicts are paid for and still written.
+        if not isinstance(error, Stopped | KeyboardInterrupt):
+            self._lines.close()
 
     def is_answered(self, key: Key, request_digest: str) -> bool:
         """Whether the judge replied to this request before. Raises BadInput if it was asked another."""
@@ -82,28 +90,8 @@ class VerdictFile:
 
     def append(self, verdict: Verdict) -> None:
         """Write a verdict so that a kill right after this call does not lose it. Raises BadInput."""
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line_of(asdict(verdict)))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise BadInput(
-                f"{self._path}: cannot be written: {error.strerror}; the same command goes on"
-            ) from error
+        self._lines.append([asdict(verdict)])
         self.verdicts[verdict.key] = verdict
-
-    def _whole_verdicts(self) -> list[Verdict]:
-        content = self._path.read_bytes() if self._path.is_file() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        # Read before the rest is cut off: the file may be another program's.
-        read = [self._read(line, number) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
-        if len(whole) < len(content):
-            if not whole and not content.startswith(b'{"id": '):
-                raise BadInput(f"{self._path}: holds no verdicts of this program; move the file away")
-            with self._path.open("r+b") as file:
-                file.truncate(len(whole))
-        return read
 
     def _read(self, line: bytes, number: int) -> Verdict:
         try:

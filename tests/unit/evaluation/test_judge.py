@@ -608,7 +608,7 @@ def test_a_disk_that_is_full_ends_the_run(out: Path, monkeypatch: pytest.MonkeyP
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evaluation.judge.verdicts.os.fsync", full)
+    monkeypatch.setattr("evaluation.kept_lines.os.fsync", full)
     with serve(honest) as server:
         with pytest.raises(BadInput, match=r"verdicts\.jsonl: cannot be written: No space left on device"):
             judged(server, out, rows_of(8), concurrency=2)

@@ -191,15 +191,16 @@ ROWS_KILLED = 40
 DYING = """
 import os, signal, sys
 from evaluation import predict, predictions
+from evaluation.jsonl import line_of
 left, where = int(sys.argv[1]), sys.argv[2]
 whole = predictions.PredictionFile.append
 def append(self, batch):
     global left
     left -= 1
     if left == 0 and where == "within":
-        line = predictions.line_of({**batch[0], "model": self._digest}).encode()
-        self._file.write(line[: len(line) // 2])
-        self._file.flush()
+        line = line_of({**batch[0], "model": self._digest}).encode()
+        self._lines._file.write(line[: len(line) // 2])
+        self._lines._file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
     whole(self, batch)
     if left == 0:
