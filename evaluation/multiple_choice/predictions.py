@@ -37,8 +37,17 @@ def predict_choices(
         if failed:
             yield failed
         for batch in pack(questions, budget):
-            shared = can_share(subject.model) if shared is None else shared
+            shared = _shares(subject) if shared is None else shared
             yield _predict(subject, batch, shared)
+
+
+def _shares(subject: Subject) -> bool:
+    shared = can_share(subject.model)
+    if not shared:
+        print(
+            "this model's answers share nothing: each takes a forward of its own, which is slow", flush=True
+        )
+    return shared
 
 
 def _encode(subject: Subject, rows: Sequence[Row]) -> tuple[list[Question], list[Prediction]]:
