@@ -26,6 +26,8 @@ EMPTY_THOUGHT = "<think>\n\n</think>\n\n"
 TEMPLATE_SETTINGS: Mapping[str, Any] = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 # A template is a program that came with a model: these are what its own faults look like from outside.
 FAULTS_IN_TEMPLATES = (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError)
+# What a message of another shape than OpenAI's looks like from inside.
+FAULTS_IN_MESSAGES = (TypeError, ValueError, KeyError, AttributeError)
 # A text that no template changes; what the template writes behind it is the end of a turn.
 PROBE = "Toolwright"
 # A template that prints tools in either way reads this variable. It is set in the template's own text, so
@@ -121,6 +123,8 @@ def message_for_answer(name: str, text: str) -> dict[str, Any]:
     >>> message_for_answer("direct", "It is sunny.")
     {'role': 'assistant', 'content': 'It is sunny.'}
     """
+    if not isinstance(text, str):
+        raise BadInput(f"answers.{name} is no text: {json.dumps(text)[:200]}")
     if name != "tool_call":
         return {"role": "assistant", "content": text}
     try:
@@ -153,7 +157,12 @@ def _apply(
     *,
     add_generation_prompt: bool,
 ) -> str:
-    conversation = json.dumps([_for_template(message) for message in messages])
+    try:
+        conversation = json.dumps([_for_template(message) for message in messages])
+    except FAULTS_IN_MESSAGES as error:
+        raise BadInput(
+            f"a message is not in the canonical shape ({error!r}); run the row through data.prepare"
+        ) from error
     return _render(tokenizer, str(tokenizer.chat_template), conversation, tools, add_generation_prompt)
 
 

@@ -150,8 +150,9 @@ def _is_right(score: Score, part: str | None) -> bool:
 
 
 def _read_scores(scores_dir: Path, variants: Sequence[str], suite: str) -> dict[str, dict[str, Score]]:
+    """The scores by variant; one that lacks the file has no row scored, which the tables then show."""
     paths = {variant: scores_dir / variant / f"{suite}.jsonl" for variant in variants}
-    return {variant: _read_file(path) for variant, path in paths.items() if path.is_file()}
+    return {variant: _read_file(path) if path.is_file() else {} for variant, path in paths.items()}
 
 
 def _read_file(path: Path) -> dict[str, Score]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
@@ -21,6 +22,14 @@ from evaluation.few_shot import FewShot, read_few_shot
 from jobs.doors import BadInput
 
 DIGEST_CHARACTERS = 12
+# What beside the weights changes a prediction.
+DIGESTED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,11 @@ class Subject:
         # Bars that redraw themselves make a job's log unreadable; progress has its own lines.
         disable_progress_bar()
         dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        return AutoModelForCausalLM.from_pretrained(str(self.folder), dtype=dtype).to(self.device).eval()
+        try:
+            model = AutoModelForCausalLM.from_pretrained(str(self.folder), dtype=dtype)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise BadInput(f"{self.folder}: the model cannot be loaded: {error}; stage it again") from error
+        return model.to(self.device).eval()
 
     @cached_property
     def device(self) -> torch.device:
@@ -55,11 +68,20 @@ class Subject:
     @cached_property
     def max_tokens(self) -> int:
         """The longest sequence that the model has positions for."""
-        config = AutoConfig.from_pretrained(str(self.folder))
+        try:
+            config = AutoConfig.from_pretrained(str(self.folder))
+        except (OSError, ValueError) as error:
+            raise BadInput(
+                f"{self.folder}: its config.json cannot be read: {error}; stage it again"
+            ) from error
         return int(config.get_text_config().max_position_embeddings)
 
     def encode(self, text: str) -> list[int]:
-        """Tokenize a rendered text, which carries its special tokens already."""
+        """Tokenize a rendered text, which carries its special tokens already. Raises BadInput."""
+        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise BadInput(
+                "the rendered text holds half of a surrogate pair, which is no character; mend the row"
+            )
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def prompt_of(self, row: Mapping[str, Any]) -> str:
@@ -122,11 +144,12 @@ def _few_shot_of(rows: RowFormat, recipe: Path | None) -> FewShot:
 
 
 def _digest(folder: Path, chat_template: str, format: str, few_shot: FewShot | None) -> str:
-    digest = hashlib.sha256(f"{format}\0{chat_template}\0".encode())
+    precision = "bfloat16" if torch.cuda.is_available() else "float32"
+    digest = hashlib.sha256(f"{format}\0{chat_template}\0{precision}\0".encode())
     if few_shot is not None:
         digest.update(f"{few_shot.digest}\0".encode())
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".safetensors", ".bin") or path.name in ("config.json", "tokenizer.json"):
+        if path.suffix in (".safetensors", ".bin") or path.name in DIGESTED:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:DIGEST_CHARACTERS]

@@ -20,12 +20,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.generation import ENGINES, Decoding, generate_completions
-from evaluation.jsonl import read_rows
+from evaluation.generation import ENGINES, Decoding, find_engine, generate_completions
+from evaluation.jsonl import check_output, read_rows
 from evaluation.model import DIGEST_CHARACTERS, Subject, load_subject, peak_memory_gib
 from evaluation.multiple_choice import predict_choices
 from evaluation.predictions import PredictionFile
 from evaluation.suites import SUITES, Suite, suite_files
+from evaluation.throughput import Throughput
 from jobs import container
 from jobs.doors import BadInput, DoorParser, OutOfMemory, run_door
 from jobs.progress import Progress
@@ -47,36 +48,12 @@ class Work:
         """The same for the same model and, where completions are generated, the same decoding."""
         if self.suite.kind == "multiple_choice":
             return subject.digest
-        made_by = json.dumps([subject.digest, asdict(self.decoding)])
+        decoding = self.decoding
+        if decoding.is_greedy:
+            # What only samples depend on.
+            decoding = replace(decoding, temperature=0.0, top_p=1.0, top_k=0, seed=0)
+        made_by = json.dumps([subject.digest, asdict(decoding)])
         return hashlib.sha256(made_by.encode()).hexdigest()[:DIGEST_CHARACTERS]
-
-
-@dataclass
-class Throughput:
-    """What was predicted of a suite by this process, and in which time."""
-
-    rows: int = 0
-    seconds: float = 0.0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def add(self, predictions: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        """Count a batch."""
-        self.rows += len(predictions)
-        self.seconds += seconds
-        self.prompt_tokens += sum(one.get("prompt_tokens", 0) for one in predictions)
-        self.completion_tokens += sum(one.get("tokens", 0) for one in predictions)
-
-    def to_json(self) -> dict[str, float]:
-        """The figures for MLflow: rates only of what was done, tokens only where any were generated."""
-        if not self.rows:
-            return {"rows_predicted": 0}
-        seconds = max(self.seconds, 1e-9)
-        rates = {"rows_predicted": self.rows, "rows_per_second": self.rows / seconds}
-        if self.completion_tokens:
-            rates["prompt_tokens_per_second"] = self.prompt_tokens / seconds
-            rates["completion_tokens_per_second"] = self.completion_tokens / seconds
-        return rates
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -98,36 +75,57 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.out is None:
             _deliver(works)
     for suite, throughput in predicted.items():
-        print(_line(suite, throughput))
+        print(f"{suite}: {throughput}")
 
 
 def predict(subject: Subject, works: Sequence[Work], engine: str = "transformers") -> dict[str, Throughput]:
     """Predict what the suites' files still lack; returns what was predicted now, by suite.
 
-    Raises BadInput, or OutOfMemory, where of many rows not one could be predicted.
+    Raises BadInput, or OutOfMemory, where of a suite not one row could be predicted, now or before.
     """
-    made = {work.suite.name: Throughput() for work in works}
     with ExitStack() as opened:
-        files = [opened.enter_context(PredictionFile(work.out, work.digest(subject))) for work in works]
-        missing = [file.missing(work.rows) for file, work in zip(files, works, strict=True)]
+        files = [
+            opened.enter_context(PredictionFile(work.out, work.digest(subject), work.rows)) for work in works
+        ]
+        progress = _RowProgress(works, files)
+        made = {
+            work.suite.name: _predict_suite(subject, work, file, engine, progress)
+            for work, file in zip(works, files, strict=True)
+        }
+        for work, file in zip(works, files, strict=True):
+            _refuse_if_all_failed(work, file.failure)
+    return made
+
+
+class _RowProgress:
+    """How far all suites are, by rows and by their sizes.
+
+    The longest rows come first: without their sizes the time left would be told too long.
+    """
+
+    def __init__(self, works: Sequence[Work], files: Sequence[PredictionFile]) -> None:
         total = sum(len(work.rows) for work in works)
-        step = total - sum(map(len, missing))
-        progress = Progress(total, done=step, unit="rows")
-        # The longest rows come first: without their sizes the time left would be told too long.
-        sizes = [{row["id"]: _size(row) for row in rows} for rows in missing]
-        sized, whole = 0, sum(sum(one.values()) for one in sizes)
-        errors: list[str] = []
-        for work, file, rows, size in zip(works, files, missing, sizes, strict=True):
-            started = time.monotonic()
-            for batch in _predict_rows(subject, work, rows, engine):
-                file.append(batch)
-                made[work.suite.name].add(batch, time.monotonic() - started)
-                errors += [str(one["error"]) for one in batch if "error" in one]
-                step += len(batch)
-                sized += sum(size[one["id"]] for one in batch)
-                progress.show(step, share=sized / whole)
-                started = time.monotonic()
-    _refuse_if_all_failed(errors, sum(one.rows for one in made.values()))
+        self._step = total - sum(len(file.missing) for file in files)
+        self._sized, self._whole = 0, sum(_size(row) for file in files for row in file.missing)
+        self._shown = Progress(total, done=self._step, unit="rows")
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Say that these are predicted."""
+        self._step += len(rows)
+        self._sized += sum(map(_size, rows))
+        self._shown.show(self._step, share=self._sized / self._whole)
+
+
+def _predict_suite(
+    subject: Subject, work: Work, file: PredictionFile, engine: str, progress: _RowProgress
+) -> Throughput:
+    made, rows = Throughput(), {row["id"]: row for row in file.missing}
+    started = time.monotonic()
+    for batch in _predict_rows(subject, work, file.missing, engine):
+        file.append(batch)
+        made.add(batch, time.monotonic() - started)
+        progress.add([rows[one["id"]] for one in batch])
+        started = time.monotonic()
     return made
 
 
@@ -139,32 +137,41 @@ def _predict_rows(
     if work.suite.kind == "multiple_choice":
         yield from predict_choices(subject, rows)
         return
-    if engine != "transformers" and subject.device.type == "cuda":
-        # vLLM loads weights of its own, into the memory that is left.
+    if find_engine(engine) == "vllm":
+        # It loads weights of its own, into the memory that is left.
         subject.release()
     yield from generate_completions(subject, rows, work.decoding, engine)
 
 
 def _size(row: Row) -> int:
     """Characters of a row, which its time goes by, roughly."""
-    return len(row["tools"]) + sum(len(str(message.get("content") or "")) for message in row["messages"]) + 1
+    return len(row["tools"]) + len(str(row["messages"]))
 
 
-def _refuse_if_all_failed(errors: Sequence[str], predicted: int) -> None:
-    if not errors or len(errors) < predicted:
+def _refuse_if_all_failed(work: Work, failure: str | None) -> None:
+    if failure is None:
         return
-    cause = f"not one of {predicted} rows could be predicted; the first: {errors[0]}"
-    raise OutOfMemory(cause) if errors[0].startswith("OutOfMemoryError") else BadInput(cause)
+    cause = f"{work.suite.name}: not one of {len(work.rows)} rows could be predicted; the first: {failure}"
+    raise OutOfMemory(cause) if failure.startswith("OutOfMemoryError") else BadInput(cause)
 
 
 def _works(given: argparse.Namespace) -> list[Work]:
-    if given.suite is None and (given.rows or given.out):
-        raise BadInput("--rows and --out belong to one suite: name it with --suite")
-    data, out = container.channel("data"), _working_dir()
+    data = container.channel("data")
     if given.suite is None:
-        return [_work(path.stem, path, out / path.name, given) for path in suite_files(data)]
+        if given.rows or given.out:
+            raise BadInput("--rows and --out belong to one suite: name it with --suite")
+        return [_work(path.stem, path, _working_dir() / path.name, given) for path in suite_files(data)]
     rows = given.rows or data / "suites" / f"{given.suite}.jsonl"
-    return [_work(given.suite, rows, given.out or out / f"{given.suite}.jsonl", given)]
+    if given.out is None and not container.model_dir().parent.is_dir():
+        raise BadInput("--out is absent: name the predictions file to write")
+    out = given.out or _working_dir() / f"{given.suite}.jsonl"
+    check_output(out, [rows])
+    if SUITES[given.suite].kind == "multiple_choice" and _decoding(given) != Decoding():
+        raise BadInput(f"--suite {given.suite}: is scored by likelihood; leave the options of decoding out")
+    work = _work(given.suite, rows, out, given)
+    if not work.rows:
+        raise BadInput(f"{rows}: holds no row")
+    return [work]
 
 
 def _work(name: str, rows: Path, out: Path, given: argparse.Namespace) -> Work:
@@ -211,13 +218,6 @@ def _params(subject: Subject, works: Sequence[Work], engine: str) -> dict[str, o
     }
 
 
-def _line(suite: str, made: Throughput) -> str:
-    if not made.rows:
-        return f"{suite}: 0 rows predicted, nothing was missing"
-    rate = f"{made.rows / max(made.seconds, 1e-9):.2f} rows a second"
-    return f"{suite}: {made.rows} rows predicted in {made.seconds:.1f} s, {rate}"
-
-
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = DoorParser(prog="python -m evaluation.predict", description=__doc__)
     parser.add_argument("--model", type=Path, help="folder of a Hugging Face model")
@@ -242,10 +242,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1")
+    return int(text)
 
 
 if __name__ == "__main__":

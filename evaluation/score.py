@@ -60,7 +60,8 @@ def _suite_of(predictions: Sequence[Mapping[str, Any]], path: Path, named: str |
     if with_choices and any("completion" in one for one in predictions):
         raise BadInput(f"{path}: mixes 'choices' and 'completion', which are measured apart; split the file")
     suite = SUITES[named or ("when2call_mcq" if with_choices else "own")]
-    if (suite.kind == "multiple_choice") != bool(with_choices):
+    is_told = bool(with_choices) or any("completion" in one for one in predictions)
+    if is_told and (suite.kind == "multiple_choice") != bool(with_choices):
         held = "choices" if with_choices else "completions"
         raise BadInput(f"--suite {suite.name}: is of kind {suite.kind}, and {path} holds {held}")
     return suite

@@ -22,7 +22,7 @@ from evaluation.generation.vllm_engine import (
 from evaluation.model import Subject
 from jobs.doors import BadInput
 
-__all__ = ["DEFAULT_MAX_NEW_TOKENS", "ENGINES", "Decoding", "Engine", "generate_completions"]
+__all__ = ["DEFAULT_MAX_NEW_TOKENS", "ENGINES", "Decoding", "Engine", "find_engine", "generate_completions"]
 
 Engine = Literal["auto", "transformers", "vllm"]
 ENGINES: tuple[Engine, ...] = ("auto", "transformers", "vllm")
@@ -41,7 +41,7 @@ def generate_completions(
     ``transformers``, ``vllm``, or ``auto``, vLLM where a GPU and the package are there. Raises BadInput
     before anything is generated for an engine or a constraint that cannot be had, and NotFinite.
     """
-    chosen = _choose(engine)
+    chosen = find_engine(engine)
     stops = stop_tokens(subject)
     named = unknown_ends(subject, stops) if chosen == "vllm" else ()
     constraint = load_constraint(subject, stops, named) if decoding.constrained else None
@@ -56,7 +56,8 @@ def generate_completions(
         yield from generate_with_transformers(subject, prompts, decoding, stops, constraint)
 
 
-def _choose(engine: str) -> str:
+def find_engine(engine: str) -> str:
+    """Name what generates, `transformers` or `vllm`. Raises BadInput for what is unknown or cannot be had."""
     if engine not in ENGINES:
         raise BadInput(f"engine {engine!r} is unknown; known are {', '.join(ENGINES)}")
     if engine == "auto":

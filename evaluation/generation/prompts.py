@@ -47,7 +47,9 @@ def _encode_prompt(subject: Subject, row: Row, decoding: Decoding, grammar_of: G
     room = subject.max_tokens - len(tokens)
     if room < decoding.max_new_tokens:
         cause = f"a prompt of {len(tokens)} tokens leaves room for {max(room, 0)} new ones"
-        raise BadInput(f"{cause}, not for {decoding.max_new_tokens}")
+        raise BadInput(
+            f"{cause}, not for {decoding.max_new_tokens}; lower --max-new-tokens or shorten the row"
+        )
     return Prompt(row["id"], tokens, grammar_of(row, text) if grammar_of else None)
 
 

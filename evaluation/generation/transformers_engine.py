@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import GenerationConfig, LogitsProcessorList
 
+from evaluation.failures import failed_forward, is_out_of_memory, refuse_broken_device
 from evaluation.generation.constraint import Constraint, TokenMask
 from evaluation.generation.decoding import Decoding
 from evaluation.generation.prompts import Prediction, Prompt, batch_size, completed, tokens_held
@@ -38,14 +39,17 @@ def generate_with_transformers(
         try:
             predictions = _generate(subject, batch, decoding, stops, constraint)
         except RuntimeError as error:
+            refuse_broken_device(error)
             held = tokens_held(batch, decoding.max_new_tokens)
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 budget = held // 2 if len(batch) > 1 else held - 1
                 _free_memory(subject)
             if len(batch) > 1:
                 rows_at_most = len(batch) // 2
                 continue
-            predictions = [{"id": batch[0].row_id, "error": _cause(error, batch[0], decoding)}]
+            alone = f"a prompt of {len(batch[0].tokens)} tokens and {decoding.max_new_tokens} new ones alone"
+            mend = f"{alone} do not fit; lower --max-new-tokens, or use an instance with more memory"
+            predictions = [failed_forward(batch[0].row_id, error, mend)]
         rows_at_most = len(waiting)
         waiting = waiting[len(batch) :]
         yield predictions
@@ -110,19 +114,6 @@ class RefuseNotFinite:
         return scores
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
 def _free_memory(subject: Subject) -> None:
     if subject.device.type == "cuda":
         torch.cuda.empty_cache()
-
-
-def _cause(error: RuntimeError, prompt: Prompt, decoding: Decoding) -> str:
-    if not _is_out_of_memory(error):
-        return f"{type(error).__name__}: {error}"
-    needed = (
-        f"a prompt of {len(prompt.tokens)} tokens and {decoding.max_new_tokens} new ones alone do not fit"
-    )
-    return f"OutOfMemoryError: {error}: {needed}; lower --max-new-tokens, or use an instance with more memory"

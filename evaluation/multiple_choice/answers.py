@@ -1,5 +1,7 @@
-"""A row's answers in tokens, as lm-evaluation-harness tokenizes them.
+"""A row's answers in tokens, as lm-evaluation-harness tokenizes them where prompt and answer part cleanly.
 
+Where the tokenizer merges across the border the merged token is scored with the answer. The harness then
+scores as many tokens as the prompt has fewer of, which need not be the answer's.
 The answers are rendered as assistant turns in the model's own format. The token that ends the turn is
 neither scored nor counted among the characters, because the harness scores an answer's text alone: so a call
 and a sentence are treated alike.

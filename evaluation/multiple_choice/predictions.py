@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from evaluation.failures import failed_forward, refuse_broken_device
 from evaluation.model import Subject
 from evaluation.multiple_choice.answers import Question, encode_question
 from evaluation.multiple_choice.batches import Budget, pack, token_budget
@@ -56,7 +57,7 @@ def _encode(subject: Subject, rows: Sequence[Row]) -> tuple[list[Question], list
         try:
             questions.append(encode_question(subject, row))
         except BadInput as error:
-            failed.append(_failure(row["id"], error))
+            failed.append({"id": row["id"], "error": str(error)})
     return questions, failed
 
 
@@ -64,8 +65,11 @@ def _predict(subject: Subject, batch: Sequence[Question], shared: bool) -> list[
     try:
         return _score(subject, batch, shared)
     except RuntimeError as error:
+        refuse_broken_device(error)
         if len(batch) == 1:
-            return [_failure(batch[0].id, error)]
+            longest = max(len(answer.tokens) for answer in batch[0].answers.values())
+            mend = f"{longest} tokens alone do not fit; use an instance with more memory"
+            return [failed_forward(batch[0].id, error, mend)]
     # Beyond the handler, which would keep the failed forward's tensors alive.
     if subject.device.type == "cuda":
         torch.cuda.empty_cache()
@@ -93,7 +97,3 @@ def _prediction(question: Question, logprobs: Sequence[float]) -> Prediction:
         for (name, answer), logprob in zip(question.answers.items(), logprobs, strict=True)
     }
     return {"id": question.id, "choices": choices}
-
-
-def _failure(row_id: str, error: Exception) -> Prediction:
-    return {"id": row_id, "error": f"{type(error).__name__}: {error}"}

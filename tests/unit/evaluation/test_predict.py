@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,38 +45,82 @@ def rows_of_lengths(*lengths: int) -> list[dict[str, Any]]:
     return made
 
 
+ABCD = [text_row("direct", name) for name in "abcd"]
+
+
+def ids_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(str(row["id"]) for row in rows)
+
+
 @pytest.mark.parametrize("cut", ['{"id": "c", "comple', '{"i', ""])
 def test_a_cut_line_is_dropped_and_its_row_predicted_again(tmp_path: Path, cut: str) -> None:
     path = tmp_path / "own.jsonl"
-    with PredictionFile(path, "abc") as file:
+    with PredictionFile(path, "abc", ABCD) as file:
         file.append([{"id": "a"}, {"id": "b"}])
     whole = path.read_bytes()
     path.write_bytes(whole + cut.encode())
-    with PredictionFile(path, "abc") as file:
-        assert file.missing([{"id": name} for name in "abcd"]) == [{"id": "c"}, {"id": "d"}]
+    with PredictionFile(path, "abc", ABCD) as file:
+        assert ids_of(file.missing) == "cd"
         assert path.read_bytes() == whole
         file.append([{"id": "c"}])
-    assert [one["id"] for one in read_jsonl(path)] == ["a", "b", "c"]
+    assert ids_of(list(read_jsonl(path))) == "abc"
 
 
 @pytest.mark.parametrize(
     "content",
-    ['{"id": "a", "model": "other"}\n', '{"id": "a"}\n', "nonsense\n", "[]\n", "a text without an end", "{}"],
+    [
+        '{"id": "a", "row": "r", "model": "other"}\n',
+        '{"id": "a"}\n',
+        "nonsense\n",
+        "[]\n",
+        "a text without an end",
+        "{}",
+        '{"id": "a", "messages": []}',
+    ],
 )
 def test_a_file_of_anything_else_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
     path = tmp_path / "own.jsonl"
     path.write_text(content)
     with pytest.raises(BadInput, match=r"own\.jsonl"):
-        PredictionFile(path, "abc")
+        PredictionFile(path, "abc", ABCD)
     assert path.read_text() == content
 
 
 def test_two_processes_cannot_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "own.jsonl"
-    with PredictionFile(path, "abc"), pytest.raises(BadInput, match="another process is writing it"):
-        PredictionFile(path, "abc")
-    with PredictionFile(path, "abc") as file:
-        assert file.missing([{"id": "a"}])
+    with PredictionFile(path, "abc", ABCD), pytest.raises(BadInput, match="another process is writing it"):
+        PredictionFile(path, "abc", ABCD)
+    with PredictionFile(path, "abc", ABCD) as file:
+        assert ids_of(file.missing) == "abcd"
+
+
+def test_what_failed_for_want_of_memory_is_tried_again_and_a_row_s_own_fault_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    with PredictionFile(path, "abc", ABCD) as file:
+        file.append([{"id": "a"}, {"id": "b", "error": "OutOfMemoryError", "retry": True}])
+        file.append([{"id": "c", "error": "too long"}])
+    with PredictionFile(path, "abc", ABCD) as file:
+        assert ids_of(file.missing) == "bd"
+        file.append([{"id": "b"}, {"id": "d", "error": "too long"}])
+        assert file.failure is None
+    assert [(one["id"], "error" in one) for one in read_jsonl(path)] == [
+        ("a", False),
+        ("c", True),
+        ("b", False),
+        ("d", True),
+    ]
+    assert [one.name for one in tmp_path.iterdir()] == ["own.jsonl"]
+
+
+def test_a_row_that_was_another_one_is_not_taken_for_predicted(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    with PredictionFile(path, "abc", ABCD) as file:
+        file.append([{"id": "a"}])
+    changed = {**ABCD[0], "messages": [{"role": "user", "content": "Something else"}]}
+    with pytest.raises(BadInput, match=r"own\.jsonl, line 1: the row 'a' was another one then"):
+        PredictionFile(path, "abc", [changed])
+    with PredictionFile(path, "abc", ABCD[2:]) as file:
+        assert ids_of(file.missing) == "cd", "rows that are not asked for now may be there"
 
 
 def test_the_digest_tells_weights_template_and_format_apart(tmp_path: Path) -> None:
@@ -150,7 +195,7 @@ def test_a_finished_job_loads_no_weights(
     predict.main(["--max-new-tokens", "4"])
 
 
-@pytest.mark.parametrize("flags", [["--max-new-tokens", "5"], ["--temperature", "0.7"], ["--seed", "3"]])
+@pytest.mark.parametrize("flags", [["--max-new-tokens", "5"], ["--temperature", "0.7"], ["--constrained"]])
 def test_completions_of_another_decoding_are_not_gone_on_with(
     tmp_path: Path, model_dir: Path, flags: list[str]
 ) -> None:
@@ -241,18 +286,70 @@ def test_no_row_is_lost_or_predicted_twice_after_sigkill(
                 assert scored["logprob"] == pytest.approx(logprob, abs=1e-4)
 
 
-def test_a_run_in_which_every_row_fails_is_a_failure(subject: Subject, tmp_path: Path) -> None:
+def test_a_run_in_which_every_row_fails_is_a_failure_each_time(subject: Subject, tmp_path: Path) -> None:
     rows = rows_of_lengths(400, 401)
-    with pytest.raises(BadInput, match="not one of 2 rows"):
-        predict.predict(subject, [predict.Work(SUITES["own"], rows, tmp_path / "own.jsonl", Decoding())])
+    for _ in range(2):
+        with pytest.raises(BadInput, match="own: not one of 2 rows"):
+            predict.predict(subject, [predict.Work(SUITES["own"], rows, tmp_path / "own.jsonl", Decoding())])
+
+
+def test_a_run_whose_last_rows_fail_is_none(subject: Subject, tmp_path: Path) -> None:
+    good, bad = rows_of_lengths(1, 400)
+    out = tmp_path / "own.jsonl"
+    for rows in ([good], [good, bad]):
+        predict.predict(subject, [predict.Work(SUITES["own"], rows, out, Decoding(max_new_tokens=4))])
+    assert [("error" in one) for one in read_jsonl(out)] == [False, True]
+
+
+@pytest.mark.parametrize("suite", ["when2call_mcq", "own"])
+def test_a_broken_device_ends_the_job_and_costs_no_row(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    rows, out = [choice_row("direct", f"r{number}") for number in range(3)], tmp_path / "out.jsonl"
+    work = predict.Work(SUITES[suite], rows, out, Decoding(max_new_tokens=4))
+    monkeypatch.setattr("evaluation.multiple_choice.predictions.score_answers", broken)
+    monkeypatch.setattr("evaluation.generation.transformers_engine._generate", broken)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        predict.predict(subject, [work])
+    monkeypatch.undo()
+    assert predict.predict(subject, [work])[suite].rows == 3
+
+
+def test_rows_that_no_template_or_tokenizer_takes_are_unscored_with_a_reason(
+    subject: Subject, tmp_path: Path
+) -> None:
+    odd = {
+        "surrogate": [{"role": "user", "content": "a \ud800 b"}],
+        "text": ["hi"],
+        "call": [{"role": "assistant", "tool_calls": [{"name": "f"}]}, {"role": "user", "content": "?"}],
+        "calls": [{"role": "assistant", "tool_calls": "f"}, {"role": "user", "content": "?"}],
+    }
+    rows = [{**choice_row("direct", name), "messages": messages} for name, messages in odd.items()]
+    rows += [choice_row("direct", "good"), {**choice_row("direct", "answer"), "answers": {"tool_call": {}}}]
+    for suite in ("when2call_mcq", "own"):
+        out = tmp_path / f"{suite}.jsonl"
+        predict.predict(subject, [predict.Work(SUITES[suite], rows, out, Decoding(max_new_tokens=4))])
+        errors = {one["id"]: one.get("error") for one in read_jsonl(out)}
+        assert errors["good"] is None
+        assert all(errors[name] for name in odd)
+        assert bool(errors["answer"]) is (suite == "when2call_mcq")
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (["--rows", "x.jsonl"], "--suite"),
-        (["--suite", "own", "--rows", "none.jsonl"], "no such file"),
-        (["--suite", "own", "--max-new-tokens", "0"], "must be 1 or more"),
+        (["--suite", "own", "--rows", "none.jsonl", "--out", "out.jsonl"], "no such file"),
+        (["--suite", "own", "--rows", "none.jsonl"], "--out is absent"),
+        (["--suite", "own", "--rows", "tests", "--out", "tests"], "is a directory|is the input"),
+        (
+            ["--suite", "when2call_mcq", "--rows", "x.jsonl", "--out", "o.jsonl", "--top-k", "3"],
+            "by likelihood",
+        ),
+        (["--suite", "own", "--max-new-tokens", "0"], "give a whole number from 1"),
     ],
 )
 def test_arguments_that_do_not_fit_say_so(arguments: list[str], named: str) -> None:
@@ -273,4 +370,5 @@ def test_rows_with_one_id_are_refused(tmp_path: Path, model_dir: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps(text_row("direct")) + "\n" + json.dumps(text_row("direct")) + "\n")
     with pytest.raises(BadInput, match="row 2: the id 'r1' is there twice"):
-        predict.main(["--suite", "own", "--rows", str(rows), "--model", str(model_dir)])
+        out = ["--out", str(tmp_path / "out.jsonl")]
+        predict.main(["--suite", "own", "--rows", str(rows), "--model", str(model_dir), *out])
