@@ -46,7 +46,7 @@ class FewShot:
     def text_for(self, tokenizer: PreTrainedTokenizerBase) -> str:
         """Render the prompt, with the answers as this tokenizer's template writes an assistant turn.
 
-        Raises BadInput where the template refuses an example.
+        An example that the template refuses is left out, and said. Raises BadInput where none is left.
         """
         return _text(self, tokenizer, str(tokenizer.chat_template))
 
@@ -56,7 +56,7 @@ class FewShot:
         """Put the prompt before a row's messages: in the system turn, ahead of the row's own system text.
 
         Where the template shows no system turn it heads the first user turn. The row's own tools remain the
-        template's business. Raises BadInput where the template refuses an example.
+        template's business. Raises BadInput where the template refuses every example.
         """
         text = self.text_for(tokenizer)
         messages = list(row_messages)
@@ -183,7 +183,16 @@ def _read_calls(given: Any, tools: Mapping[str, Any], where: str) -> list[dict[s
 @lru_cache(maxsize=4)
 def _text(few_shot: FewShot, tokenizer: PreTrainedTokenizerBase, chat_template: str) -> str:
     ending = end_of_turn(tokenizer)
-    shown = ["\n".join(_lines(one, tokenizer, ending)) for one in few_shot.examples]
+    shown, refusal = [], None
+    for number, example in enumerate(few_shot.examples):
+        try:
+            shown.append("\n".join(_lines(example, tokenizer, ending)))
+        except BadInput as error:
+            # Llama 3's template, for one, knows no two calls at once: such an answer is no example for it.
+            refusal = f"few_shot_prompt: examples[{number}]: {error}"
+            print(f"{refusal}; the example is left out", flush=True)
+    if not shown:
+        raise BadInput(f"{refusal}; not one example is left")
     return "\n\n".join([few_shot.instructions, *shown, _CLOSING])
 
 

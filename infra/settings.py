@@ -212,7 +212,10 @@ _JUDGE_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
         re.compile(r"[a-z0-9-]+\.[A-Za-z0-9.:_-]+"),
         "the id of a model in Bedrock or of a system-defined inference profile, no ARN",
     ),
-    "endpoint": (re.compile(r"https?://[^\s/]\S*"), "a URL like https://host/v1"),
+    "endpoint": (
+        re.compile(r"https?://[^\s/@]+(/\S*)?"),
+        "a URL like https://host/v1, without a name or password in it",
+    ),
     "model": (re.compile(r"\S+"), "the name that the endpoint gives to the model"),
     "secret_arn": (
         re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}"),
@@ -234,6 +237,10 @@ def _judge(key: str, value: object) -> Judge | None:
             raise SettingsError(f"{key}.{name}: {text!r} is not {form}")
     if set(given) not in ({"bedrock_model_id"}, {"endpoint", "model"}, {"endpoint", "model", "secret_arn"}):
         raise SettingsError(f"{key}: give either bedrock_model_id, or endpoint and model (and secret_arn)")
+    if "secret_arn" in given and not str(given["endpoint"]).startswith("https://"):
+        raise SettingsError(
+            f"{key}.endpoint: {given['endpoint']!r} would be sent the key in clear; use https"
+        )
     return Judge(**{name: str(text) for name, text in given.items()})
 
 

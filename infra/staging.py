@@ -22,6 +22,8 @@ from infra.images import PYTHON_VERSION
 from infra.settings import SettingsError, read_settings
 
 REQUIREMENTS = Path("training/requirements.txt")
+# BFCL's rows, which PrepareData takes out of the wheel; what the wheel asks for is not needed.
+ROWS_OF_BFCL = Path("requirements-bfcl.txt")
 # The container brings torch in the build that fits its drivers, and all of CUDA with it.
 _BROUGHT_BY_THE_CONTAINER = ("torch", "triton", "nvidia-cu", "nvidia-nccl", "nvidia-nv", "cuda-")
 # AWS's containers are Ubuntu 22.04 or Amazon Linux 2023, whose glibc is 2.34 or newer; pip wants every older
@@ -96,11 +98,12 @@ def brought_by_the_container(name: str) -> bool:
 
 
 def download_wheels(target: Path) -> None:
-    """Fetch the wheels of `resolved_requirements` for the container's Python and platform."""
+    """Fetch the wheels of `resolved_requirements`, and BFCL's, for the container's Python and platform."""
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
         *("--python-version", PYTHON_VERSION, *platforms, "--dest", str(target), *resolved_requirements()),
+        *("-r", str(ROWS_OF_BFCL)),
     ]
     if subprocess.run(command, check=False).returncode != 0:
         raise StagingFailed("the wheels could not be downloaded; pip said why above")

@@ -129,7 +129,7 @@ def plan_run(
     dataset = {split: _dataset_uri(split, name, layout, holds) for split, name in run.dataset.items()}
     staged_model = _model_uri(run.base_model, layout, holds)
     jobs = {step.key: _job(step, run, layout) for step in steps(run.variants)}
-    jobs["prepare"]["arguments"] = _prepare_arguments(run, dataset, jobs, staged_model)
+    jobs["prepare"]["arguments"] = _prepare_arguments(run, dataset, jobs, staged_model, given)
     data_uri = jobs["prepare"]["model_uri"]
     return {
         "run_id": layout.run_id,
@@ -275,7 +275,11 @@ def _job(step: Step, run: RunInput, layout: Layout) -> dict[str, Any]:
 
 
 def _prepare_arguments(
-    run: RunInput, dataset: Mapping[str, str], jobs: Mapping[str, Any], staged_model: str | None
+    run: RunInput,
+    dataset: Mapping[str, str],
+    jobs: Mapping[str, Any],
+    staged_model: str | None,
+    given: object,
 ) -> list[str]:
     """Return PrepareData's arguments; with model and recipes it refuses, before anything is trained, rows and
     templates whose calls the served parser would not find.
@@ -285,7 +289,9 @@ def _prepare_arguments(
         arguments += [f"--{split}", dataset[split]] if split in dataset else []
     for kind in ROW_KINDS:
         arguments += [f"--{kind}-rows", str(run.rows[kind])]
-    arguments += ["--suites", ",".join(run.suites), "--seed", str(run.seed)]
+    # A suite that was asked for must have rows; one that is there by default may have none.
+    arguments += ["--suites", ",".join(run.suites)] if isinstance(given, dict) and "suites" in given else []
+    arguments += ["--seed", str(run.seed)]
     # Predictions are made in the SFT recipe's format, whatever is trained.
     stages = ["sft", "dpo"] if {"dpo", "sft_dpo"} & set(jobs) else ["sft"]
     for stage in stages:

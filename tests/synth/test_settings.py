@@ -89,6 +89,22 @@ WRONG = [
     ({"judge": {"endpoint": "https://host/v1"}}, ["endpoint and model"], "an endpoint without a model"),
     ({"judge": {"endpoint": "host/v1", "model": "m"}}, ["judge.endpoint", "https://"], "no URL"),
     (
+        {"judge": {"endpoint": "https://me:pass@host/v1", "model": "m"}},
+        ["judge.endpoint", "without a name or password"],
+        "a password that the template would show",
+    ),
+    (
+        {
+            "judge": {
+                "endpoint": "http://host/v1",
+                "model": "m",
+                "secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf",
+            }
+        },
+        ["judge.endpoint", "use https"],
+        "a key sent in clear",
+    ),
+    (
         {"judge": {"endpoint": "https://host/v1", "model": "m", "secret_arn": "arn:aws:secretsmanager:*"}},
         ["judge.secret_arn", "six characters"],
         "every secret there is",

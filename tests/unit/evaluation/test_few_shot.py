@@ -151,6 +151,27 @@ def test_another_template_gives_another_text(tokenizer: PreTrainedTokenizerBase)
     assert few_shot.text_for(tokenizer) != first
 
 
+ONE_CALL = (
+    "{%- for m in messages -%}{%- if m['tool_calls'] and m['tool_calls'] | length > 1 -%}"
+    "{{ raise_exception('only single tool-calls at once') }}{%- endif -%}"
+    "{{ m['role'] + ': ' + m['content'] + '\\n' }}{%- endfor -%}"
+)
+
+
+def test_an_example_that_the_template_cannot_write_is_left_out_and_said(
+    tokenizer: PreTrainedTokenizerBase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few_shot = read_few_shot(SHIPPED[0])
+    whole = few_shot.text_for(tokenizer)
+    tokenizer.chat_template = ONE_CALL
+    text = few_shot.text_for(tokenizer)
+    assert text.count("Example with these tools") == whole.count("Example with these tools") - 1
+    assert "only single tool-calls at once; the example is left out" in capsys.readouterr().out
+    tokenizer.chat_template = "{% if tools %}{{ raise_exception('no') }}{% endif %}" + ONE_CALL
+    with pytest.raises(BadInput, match="not one example is left"):
+        few_shot.text_for(tokenizer)
+
+
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
     same, other = tmp_path / "same.yaml", tmp_path / "other.yaml"
     text = SHIPPED[0].read_text(encoding="utf-8")

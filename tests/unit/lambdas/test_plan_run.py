@@ -209,7 +209,7 @@ def test_data_sets_become_arguments_of_prepare() -> None:
         "data.prepare",
         *("--train", "s3://b/datasets/rows/", "--preference", "org/n", "--test", "s3://xyz/y.jsonl"),
         *("--sft-rows", "30", "--preference-rows", "0", "--test-rows", "10"),
-        *("--suites", "when2call_mcq,own", "--seed", "7"),
+        *("--seed", "7"),
         *(
             "--recipe",
             "training/recipes/sft/qwen3-1.7b-lora.yaml",
