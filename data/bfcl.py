@@ -8,11 +8,14 @@ name below `possible_answer/`. The two are joined here, a line each, so that one
 import importlib.metadata
 import importlib.util
 import json
+import lzma
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,10 @@ BEGINNING, ANSWERS, WHEEL = "BFCL_v4_", "possible_answer", ".whl"
 MAX_FILE_BYTES = 2**28
 SECONDS_TO_DOWNLOAD = 300
 FETCHED = (".json", WHEEL, *ENDINGS)
+# What zipfile raises for an entry that is damaged, encrypted, or packed by a method that it does not know.
+UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError)
+# Where BFCL's data lies in a checkout of its repository, in an unpacked wheel, and in what either was put in.
+DEPTHS = ("*", "*/*")
 
 Raw = Mapping[str, Any]
 
@@ -79,8 +86,9 @@ def find_bfcl(name: str, download_dir: Path, roots: Sequence[Path] | None = None
     """Find BFCL's rows and bring them here, one file a category. Raises BadInput.
 
     `name`: `bfcl-eval`, which is the wheel of VERSION, installed or fetched from the package registry; a
-    wheel; a folder of BFCL's layout, or one of its files; `s3://bucket/prefix` of either; or rows of any
-    shape that is read, in a file or a folder. `roots`: as for find_source.
+    wheel; a folder of BFCL's layout, or one of its files; a folder with one such folder up to two below, or
+    with the wheel; `s3://bucket/prefix` of any; or rows of any shape that is read, in a file or a folder.
+    `roots`: as for find_source.
     """
     if name == PACKAGE:
         return _joined(_packaged(download_dir), download_dir)
@@ -92,13 +100,16 @@ def find_bfcl(name: str, download_dir: Path, roots: Sequence[Path] | None = None
     else:
         here = Path(name)
         check_root(here, name, roots)
-    if here.suffix == WHEEL:
-        return _joined(_unpacked(here, name, download_dir), download_dir)
     if here.name.startswith(BEGINNING) and here.is_file():
         return _joined(Layout(here.parent, name), download_dir, only=here.stem.removeprefix(BEGINNING))
-    if _has_layout(here):
-        return _joined(Layout(here, name), download_dir)
-    return _plain(here, name, download_dir)
+    place = _locate(here, name)
+    if place is None:
+        return _plain(here, name, download_dir)
+    shown = name if place == here else f"{name.rstrip('/')}/{place.relative_to(here)}"
+    if not name.startswith("s3://"):
+        check_root(place, shown, roots)
+    layout = _unpacked(place, shown, download_dir) if place.suffix == WHEEL else Layout(place, shown)
+    return _joined(layout, download_dir)
 
 
 def file_of(folder: Path, category: str) -> Path:
@@ -114,12 +125,14 @@ def installed_folder() -> Path | None:
     return Path(found.submodule_search_locations[0]) / "data"
 
 
-def join_answers(folder: Path, category: str) -> Iterator[Raw | str]:
+def join_answers(folder: Path, category: str, shown: str | None = None) -> Iterator[Raw | str]:
     """The rows of a category with `source` and `ground_truth`; a line that is no row comes as its text.
 
-    Raises BadInput where the category's answers are absent or cannot be read.
+    `shown`: what the user knows the folder by. Raises BadInput where the category's answers are absent or
+    cannot be read.
     """
-    answers = {} if category in RELEVANCE_CATEGORIES else _read_answers(folder, category)
+    is_answered = category not in RELEVANCE_CATEGORIES
+    answers = _read_answers(folder, category, shown or str(folder)) if is_answered else {}
     with file_of(folder, category).open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             raw = _object_of(line)
@@ -142,10 +155,10 @@ def _download(to: Path) -> Path:
     """Fetch the wheel without what it depends on: from the wheels channel where there is one."""
     staged = channel("wheels")
     where = ["--no-index", "--find-links", str(staged)] if staged.is_dir() else []
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     try:
         done = subprocess.run(
-            [*command, *where, "--dest", str(to), f"{PACKAGE}=={VERSION}"],
+            [*command, *where, "--disable-pip-version-check", "--dest", str(to), f"{PACKAGE}=={VERSION}"],
             capture_output=True,
             text=True,
             timeout=SECONDS_TO_DOWNLOAD,
@@ -170,7 +183,7 @@ def _unpacked(wheel: Path, shown: str, download_dir: Path) -> Layout:
         with zipfile.ZipFile(wheel) as packed:
             for entry in packed.infolist():
                 _unpack(packed, entry, to, shown)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, *UNREADABLE) as error:
         raise BadInput(f"{shown}: cannot be read as a wheel: {error}; fetch it again") from error
     if not _has_layout(to):
         raise BadInput(f"{shown}: holds no {BEGINNING}*.json; give the wheel of {PACKAGE}")
@@ -201,11 +214,15 @@ def _joined(layout: Layout, download_dir: Path, only: str | None = None) -> Sour
     for category in categories:
         path = to / f"{BEGINNING}{category}.jsonl"
         with path.open("w", encoding="utf-8") as lines:
-            for row in join_answers(layout.folder, category):
+            for row in join_answers(layout.folder, category, layout.shown):
                 lines.write((row if isinstance(row, str) else write_json(row)) + "\n")
         files.append(RowFile(path, f"{layout.shown} {category}", "test", BFCL, "bfcl"))
-    others = () if only else layout.others
-    return Source(layout.shown, layout.version, tuple(files), not_read=others)
+    found = Source(layout.shown, layout.version, tuple(files))
+    if only is not None:
+        return found
+    held = [name for name, file in zip(categories, files, strict=True) if file.path.stat().st_size]
+    absent = tuple(name for name in CATEGORIES if name not in held)
+    return replace(found, not_read=layout.others, absent=absent)
 
 
 def _plain(here: Path, name: str, download_dir: Path) -> Source:
@@ -214,7 +231,10 @@ def _plain(here: Path, name: str, download_dir: Path) -> Source:
         found = sorted(path for path in here.rglob("*") if path.name.endswith(ENDINGS) and path.is_file())
         paths = {path: f"{name.rstrip('/')}/{path.relative_to(here)}" for path in found}
         if not paths:
-            raise BadInput(f"{name}: holds neither {BEGINNING}*.json nor a file of rows (*.jsonl)")
+            raise BadInput(
+                f"{name}: holds neither {BEGINNING}*.json, nor a folder of them with {ANSWERS} up to two "
+                f"below, nor the wheel of {PACKAGE}, nor a file of rows (*.jsonl); name what holds them"
+            )
     else:
         paths = (
             {here: name}
@@ -222,6 +242,23 @@ def _plain(here: Path, name: str, download_dir: Path) -> Source:
             else {file.path: file.shown for file in find_source(name, download_dir).files}
         )
     return Source(name, None, tuple(RowFile(path, shown, "test", BFCL) for path, shown in paths.items()))
+
+
+def _locate(here: Path, name: str) -> Path | None:
+    """The layout or the wheel that a path stands for, None where it holds none. Raises BadInput for two."""
+    if here.suffix == WHEEL or _has_layout(here):
+        return here
+    if not here.is_dir():
+        return None
+    below = [path for depth in DEPTHS for path in sorted(here.glob(depth))]
+    layouts = [path for path in below if _has_layout(path) and _has_layout(path / ANSWERS)]
+    wheels = [path for path in below if path.suffix == WHEEL]
+    named = [path for path in wheels if path.name.startswith(PACKAGE.replace("-", "_"))]
+    found = layouts or named or (wheels if len(wheels) == 1 else [])
+    if len(found) > 1:
+        places = ", ".join(str(path.relative_to(here)) for path in found)
+        raise BadInput(f"{name}: holds BFCL more than once: {places}; name one of them")
+    return found[0] if found else None
 
 
 def _has_layout(path: Path) -> bool:
@@ -232,13 +269,17 @@ def _has_layout(path: Path) -> bool:
         return False
 
 
-def _read_answers(folder: Path, category: str) -> dict[str, Any]:
+def _read_answers(folder: Path, category: str, shown: str) -> dict[str, Any]:
     path = file_of(folder / ANSWERS, category)
     try:
         with path.open(encoding="utf-8") as lines:
             found = [_object_of(line) for line in lines if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}; {category} needs its possible answers") from error
+        reason = (error.strerror or "error of the disk") if isinstance(error, OSError) else str(error)
+        raise BadInput(
+            f"{shown}: {category} needs its possible answers, and {ANSWERS}/{path.name} cannot be read "
+            f"beside it: {reason}; give the folder, or the s3://bucket/prefix, that holds both"
+        ) from error
     return {str(one.get("id")): one.get("ground_truth") for one in found if one is not None}
 
 

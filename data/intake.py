@@ -1,6 +1,6 @@
 """What a preparation reads: the sources are found, their rows read, checked and compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,16 +101,9 @@ def take_rows(
     """
     try:
         with Rejections(made.folder / REJECTED) as rejections:
-            read = read_files(
-                found.files,
-                store,
-                rejections,
-                request.reading,
-                lambda share: progress.show(int(READ * share)),
-            )
+            read = _read_own(found, store, rejections, request, progress)
             bfcl = _find_bfcl(store, made.work / "downloads", request, roots)
-            read += read_files(bfcl.files, store, rejections, request.reading) if bfcl else 0
-        rejections.check(read, request.max_rejected_share)
+            read += _read(bfcl.files, store, rejections, request) if bfcl else 0
         _check_needed(found, store, request)
         conversations = add_turns(store) if TURNS in request.suites else None
         _check_suites(store, request)
@@ -120,6 +113,29 @@ def take_rows(
         made.leave_evidence()
         raise
     return Taken(read, rejections, overlap, conversations, bfcl)
+
+
+def _read_own(
+    found: Found, store: RowStore, rejections: Rejections, request: Request, progress: Progress
+) -> int:
+    """Read what the sources hold; BFCL's many rows, left by an earlier preparation, are checked apart."""
+    own = [file for file in found.files if file.suite != BFCL]
+    published = [file for file in found.files if file.suite == BFCL]
+    read = _read(own, store, rejections, request, lambda share: progress.show(int(READ * share)))
+    return read + _read(published, store, rejections, request)
+
+
+def _read(
+    files: Sequence[RowFile],
+    store: RowStore,
+    rejections: Rejections,
+    request: Request,
+    show: Callable[[float], None] = lambda share: None,
+) -> int:
+    """Read files and check the share of bad rows among them alone. Raises BadInput; returns the rows read."""
+    read = read_files(files, store, rejections, request.reading, show)
+    rejections.check(read, request.max_rejected_share)
+    return read
 
 
 def _find_bfcl(

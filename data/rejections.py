@@ -30,6 +30,8 @@ class Rejections:
         self._file = path.open("w", encoding="utf-8")
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._places: dict[tuple[str, str], str] = {}
+        # What the last check saw, which the next leaves out.
+        self._checked: Counter[tuple[str, str]] = Counter()
         self._first: Rejection | None = None
 
     def __enter__(self) -> "Rejections":
@@ -59,18 +61,20 @@ class Rejections:
         ]
 
     def check(self, read: int, max_share: float = MAX_REJECTED_SHARE) -> None:
-        """Stop where too many of the rows read are bad to trust the rest, or none is good.
+        """Stop where too many of the `read` rows since the last check are bad to trust the rest, or all are.
 
         Raises BadInput with the most frequent reasons.
         """
-        if self._first is None or (self.count <= max_share * read and self.count < read):
+        found, first = self._reasons - self._checked, self._first
+        self._checked, self._first = self._reasons.copy(), None
+        bad = found.total()
+        if first is None or (bad <= max_share * read and bad < read):
             return
-        limit = "all of them" if self.count == read else f"more than {max_share:.0%}"
-        more = "" if self.count == read else "; --max-rejected-share takes more"
-        frequent = self._reasons.most_common(REASONS_SHOWN)
+        limit = "all of them" if bad == read else f"more than {max_share:.0%}"
+        more = "" if bad == read else "; --max-rejected-share takes more"
+        frequent = found.most_common(REASONS_SHOWN)
         reasons = "; ".join(f"{count} × {field}: {reason}" for (field, reason), count in frequent)
-        first = f"{self._first.file} line {self._first.line}, {self._first.field}: {self._first.mend}"
         raise BadInput(
-            f"{self.count} of {read} rows are rejected, {limit}. {reasons}. First: {first}. "
-            f"All are in rejected.jsonl{more}"
+            f"{bad} of {read} rows are rejected, {limit}. {reasons}. First: {first.file} line {first.line}, "
+            f"{first.field}: {first.mend}. All are in rejected.jsonl{more}"
         )

@@ -36,7 +36,8 @@ class Source:
 
     `revision`: the hub commit or None. `files`: every file of rows in it. `allowed_overlap`: the test ids
     that its `allowed_overlap.txt` names. `unread`: files of lines whose name does not say what they are for.
-    `not_read`: parts that are published with the rows and no suite takes.
+    `not_read`: parts that are published with the rows and no suite takes. `absent`: parts that a suite takes
+    and the source lacks.
     """
 
     uri: str
@@ -45,6 +46,7 @@ class Source:
     allowed_overlap: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def of(self, purpose: Purpose | None) -> tuple[RowFile, ...]:
         """The files for a purpose; a lone file serves any. None gives all."""
@@ -55,11 +57,18 @@ class Source:
         )
 
     def warnings(self) -> list[str]:
-        """Files that lie among the rows and are not read."""
-        if not self.unread:
-            return []
-        wanted = ", ".join(pattern for pattern, _ in PATTERNS[:3])
-        return [f"not read, since the name fits none of {wanted}: {', '.join(self.unread)}; rename or move"]
+        """Files that lie among the rows and are not read, and parts that should lie there and do not."""
+        said = []
+        if self.unread:
+            wanted = ", ".join(pattern for pattern, _ in PATTERNS[:3])
+            unread = ", ".join(self.unread)
+            said.append(f"not read, since the name fits none of {wanted}: {unread}; rename or move")
+        if self.absent:
+            said.append(
+                f"{self.uri} is incomplete: no rows of {', '.join(self.absent)}, so that a mean over "
+                "categories is one of fewer than are published; add them, or name the one file that is meant"
+            )
+        return said
 
     def describe(self) -> dict[str, Any]:
         """What the report says of it."""

@@ -1,6 +1,8 @@
 """BFCL's rows: the same whatever they come in, all that are published, and seen in training data."""
 
 import json
+import shutil
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -217,6 +219,58 @@ def test_one_category_can_be_named(layout: Path, tmp_path: Path) -> None:
     assert [json.loads(line)["id"] for line in rows.splitlines()] == ["live_relevance_0"]
 
 
+@pytest.mark.parametrize(
+    "where", ["{root}/bfcl_eval", "{root}", "{wheels}", "s3://{bucket}/wheels/", "s3://{bucket}"]
+)
+def test_bfcl_is_found_in_what_holds_it(
+    where: str, layout: Path, wheel: Path, bucket: str, tmp_path: Path
+) -> None:
+    first = prepared(tmp_path / "first", layout)
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    shutil.copy(wheel, wheels)
+    # A wheel of another package does not keep anybody from the one that is meant.
+    (wheels / "peft-1-py3-none-any.whl").write_bytes(b"")
+    given = where.format(root=tmp_path, wheels=wheels, bucket=bucket)
+    assert prepared(tmp_path.parent / f"{tmp_path.name}-out", "--bfcl", given) == first
+
+
+def test_an_object_of_questions_alone_is_told_without_a_path_of_ours(bucket: str, tmp_path: Path) -> None:
+    uri = f"s3://{bucket}/bfcl/BFCL_v4_simple_python.json"
+    with pytest.raises(BadInput, match="give the folder, or the s3://bucket/prefix, that holds both") as told:
+        prepared(tmp_path / "out", "--bfcl", uri)
+    assert str(told.value).startswith(f"{uri}: simple_python needs its possible answers")
+    assert ".preparing" not in str(told.value)
+
+
+HELD = ("simple_python", "live_irrelevance", "live_relevance")
+
+
+@pytest.mark.parametrize("form", ["layout", "wheel", "bucket"])
+def test_categories_that_are_absent_are_named(
+    form: str, layout: Path, wheel: Path, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"layout": str(layout), "wheel": str(wheel), "bucket": f"s3://{bucket}/bfcl"}[form]
+    prepared(tmp_path / "out", source) if form != "bucket" else prepared(tmp_path / "out", "--bfcl", source)
+    absent = ", ".join(name for name in CATEGORIES if name not in HELD)
+    (said,) = [one for one in report_of(tmp_path / "out")["warnings"] if "incomplete" in one]
+    assert f"incomplete: no rows of {absent}, so that" in said
+    assert f"warning: {said}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("empties", [(), ("multiple",)], ids=["complete", "one is empty"])
+def test_only_what_is_incomplete_is_warned_of(
+    empties: tuple[str, ...], layout: Path, write_lines: WriteLines, tmp_path: Path
+) -> None:
+    for name in set(CATEGORIES) - set(HELD):
+        one = asked(f"{name}_0", f"Which of {name}?")
+        write_lines(f"bfcl_eval/data/BFCL_v4_{name}.json", [] if name in empties else [one])
+        truth = {"id": one["id"], "ground_truth": [{"track": {"number": ["A1"]}}]}
+        write_lines(f"bfcl_eval/data/possible_answer/BFCL_v4_{name}.json", [truth])
+    assert find_bfcl(str(layout), tmp_path / "downloads").absent == empties
+    assert find_bfcl(str(layout / "BFCL_v4_multiple.json"), tmp_path / "one").warnings() == []
+
+
 def drop_answers(layout: Path) -> Path:
     (layout / "possible_answer/BFCL_v4_simple_python.json").unlink()
     return layout
@@ -235,6 +289,43 @@ def empty_wheel(layout: Path) -> Path:
     return path
 
 
+def empty_folder(layout: Path) -> Path:
+    path = layout / "empty"
+    path.mkdir()
+    return path
+
+
+def copy_layout(layout: Path) -> Path:
+    shutil.copytree(layout, layout.parents[1] / "twice/a")
+    shutil.copytree(layout, layout.parents[1] / "twice/b/data")
+    return layout.parents[1] / "twice"
+
+
+def damaged_wheel(layout: Path) -> Path:
+    """An entry whose compressed bytes are none."""
+    path = layout / "damaged.whl"
+    name = "BFCL_v4_live_relevance.json"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(layout / name, name)
+    spoilt = bytearray(path.read_bytes())
+    spoilt[30 + len(name)] = 0xFF
+    path.write_bytes(spoilt)
+    return path
+
+
+def patched_wheel(layout: Path, at: int, value: int) -> Path:
+    """A wheel with a number of its one entry's two headers changed: 6 is the flags, 8 the method."""
+    path = layout / "patched.whl"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.write(layout / "BFCL_v4_live_relevance.json", "BFCL_v4_live_relevance.json")
+    found = bytearray(path.read_bytes())
+    central = found.index(b"PK\x01\x02")
+    struct.pack_into("<H", found, at, value)
+    struct.pack_into("<H", found, central + at + 2, value)
+    path.write_bytes(found)
+    return path
+
+
 def only_multi_turn(layout: Path) -> Path:
     return layout / "BFCL_v4_multi_turn_base.json"
 
@@ -242,13 +333,21 @@ def only_multi_turn(layout: Path) -> Path:
 FAULTS: list[tuple[Callable[[Path], Path], str]] = [
     (
         drop_answers,
-        r"possible_answer/BFCL_v4_simple_python\.json: cannot be read.*needs its possible answers",
+        r"data: simple_python needs its possible answers, and possible_answer/BFCL_v4_simple_python\.json "
+        "cannot be read beside it: No such file or directory; give the folder",
     ),
     (spoil_wheel, r"spoilt\.whl: cannot be read as a wheel"),
     (empty_wheel, r"empty\.whl: holds no BFCL_v4_\*\.json; give the wheel of bfcl-eval"),
     (only_multi_turn, r"holds no single-turn category; those are simple_python, simple_java"),
     (lambda layout: layout.parent / "absent", r"absent: there is no such file or directory"),
-    (lambda layout: layout.parent, r"holds neither BFCL_v4_\*\.json nor a file of rows"),
+    (
+        empty_folder,
+        r"empty: holds neither BFCL_v4_\*\.json, .*nor the wheel of bfcl-eval, nor a file of rows",
+    ),
+    (copy_layout, r"holds BFCL more than once: a, b/data; name one of them"),
+    (damaged_wheel, r"damaged\.whl: cannot be read as a wheel: .*invalid"),
+    (lambda layout: patched_wheel(layout, 8, 99), r"wheel: That compression method is not supported"),
+    (lambda layout: patched_wheel(layout, 6, 1), r"wheel: .*is encrypted, password required"),
 ]
 
 
@@ -272,6 +371,43 @@ def test_a_question_without_answer_is_rejected_with_its_line(layout: Path, tmp_p
         for row in rows_of(tmp_path / "out/rejected.jsonl")
     ]
     assert places == [("simple_python", 1, "ground_truth"), ("live_relevance", 2, "line")]
+
+
+BAD = {"id": "bad", "messages": []}
+
+
+@pytest.mark.parametrize("source", ["--bfcl", "prepared"])
+def test_rows_of_bfcl_do_not_make_bad_rows_of_ones_own_few(
+    source: str, layout: Path, write_lines: WriteLines, tmp_path: Path
+) -> None:
+    """One of six is bad, beside a hundred of BFCL's: a benchmark says nothing of a team's own rows."""
+    many = [asked(f"live_relevance_{number}", f"Number {number}?") for number in range(100)]
+    write_lines("bfcl_eval/data/BFCL_v4_live_relevance.json", many)
+    good = [chat({"role": "user", "content": f"Parcel {number}?"}, ASKS) for number in range(5)]
+    write_lines("set/test.jsonl", [*good, BAD])
+    given = ["--bfcl", layout]
+    if source == "prepared":
+        prepared(tmp_path / "earlier", layout)
+        (tmp_path / "set/bfcl_single_turn.jsonl").write_bytes((tmp_path / "earlier" / SUITE).read_bytes())
+        given = []
+    with pytest.raises(BadInput, match="1 of 6 rows are rejected, more than 5%"):
+        prepared(tmp_path / "out", tmp_path / "set", *given)
+    assert [row["line"] for row in rows_of(tmp_path / "out/rejected.jsonl")] == [6]
+
+
+def test_bad_rows_of_bfcl_are_not_few_beside_many_of_ones_own(
+    layout: Path, write_lines: WriteLines, tmp_path: Path
+) -> None:
+    good = [chat({"role": "user", "content": f"Parcel {number}?"}, ASKS) for number in range(30)]
+    # One bad row of 31 is taken, and does not weigh on the others.
+    write_lines("set/test.jsonl", [*good, BAD])
+    with (layout / "BFCL_v4_live_relevance.json").open("a", encoding="utf-8") as lines:
+        lines.write("{no json\n")
+    given = [tmp_path / "set", "--bfcl", layout]
+    with pytest.raises(BadInput, match=r"1 of 5 rows are rejected.*live_relevance line 2, line:"):
+        prepared(tmp_path / "out", *given)
+    prepared(tmp_path / "out", *given, "--max-rejected-share", "0.2")
+    assert report_of(tmp_path / "out")["rows"]["rejected"] == 2
 
 
 def test_the_wheel_is_fetched_from_the_channel_where_there_is_one(
