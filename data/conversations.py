@@ -41,18 +41,22 @@ class Conversations:
 
     `beginnings`: conversations that are the beginning of another, whose turns they are. `left_out`: turns
     that cannot be graded, by the reason. `too_short`: conversations of fewer than two turns that can.
+    `too_long`: of more than MOST_TURNS.
     """
 
     conversations: int = 0
     turns: int = 0
     beginnings: int = 0
     too_short: int = 0
+    too_long: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     def count(self, turns: Turns) -> None:
         """Count a conversation's turns."""
         self.conversations += bool(turns.rows)
-        self.too_short += not turns.rows
+        is_too_long = TOO_LONG in turns.left_out
+        self.too_long += is_too_long
+        self.too_short += not turns.rows and not is_too_long
         self.turns += len(turns.rows)
         for reason, count in turns.left_out.items():
             is_named = reason in self.left_out or len(self.left_out) < MAX_REASONS
@@ -65,6 +69,7 @@ class Conversations:
             "turns": self.turns,
             "beginnings": self.beginnings,
             "too_short": self.too_short,
+            "too_long": self.too_long,
             "left_out": dict(self.left_out.most_common()),
         }
 

@@ -83,8 +83,6 @@ def prepare(request: Request, roots: Sequence[Path] | None = None) -> Prepared:
             rendering = _load_rendering(request, fetched, made.work / "tokenizer")
             splits = write_splits(store, made.folder, request, rendering, progress)
             rows = describe_rows(store, taken.read, taken.rejections)
-            if taken.conversations is not None:
-                rows["kept"]["test"] -= taken.conversations.turns
         sources = {**found.sources, **({} if taken.bfcl is None else {taken.bfcl.uri: taken.bfcl})}
         overlap = taken.overlap
         report = {
@@ -116,7 +114,8 @@ def describe_rows(store: RowStore, read: int, rejections: Rejections) -> dict[st
     """The report's `rows`.
 
     `duplicates`: dropped rows as `exact` and `normalised` (both integers), `by_purpose` and `by_source`.
-    `conflicts`: questions that SFT rows answer in contradiction.
+    `conflicts`: questions that SFT rows answer in contradiction. `kept`: by purpose, without the turns of
+    conversations, which are no items of their own.
     """
     kinds: dict[str, int] = {"exact": 0, "normalised": 0}
     purposes = dict.fromkeys(PURPOSES, 0)
@@ -126,13 +125,15 @@ def describe_rows(store: RowStore, read: int, rejections: Rejections) -> dict[st
         purposes[purpose] += count
         of_source = sources.setdefault(source, {"exact": 0, "normalised": 0})
         of_source[kind] += count
+    kept = {purpose: store.count(purpose) for purpose in PURPOSES}
+    kept["test"] -= store.count_turns()
     return {
         "read": read,
         "rejected": rejections.count,
         "duplicates": {**kinds, "by_purpose": purposes, "by_source": sources},
         "conflicts": store.count_conflicts(),
         "merged_tests": store.merged,
-        "kept": {purpose: store.count(purpose) for purpose in PURPOSES},
+        "kept": kept,
     }
 
 

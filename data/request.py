@@ -29,7 +29,8 @@ class Request:
     `named`: a source for one purpose each; `source`: for all the others, or None. `caps`: rows, 0 for all.
     `max_rejected_share`: of the rows read, 0 to 1. `overlap`: what to do where training rows ask what test
     rows ask; `allowed_overlap`: test ids that may. `tokenizer`: a folder or an s3:// URI. `suites`: those to
-    write, in their order. `bfcl`: the source of BFCL's rows, as find_bfcl takes it.
+    write, in their order; `names_suites`: they were asked for, so that each of them must have rows. `bfcl`:
+    the source of BFCL's rows, as find_bfcl takes it.
     """
 
     source: str | None
@@ -46,12 +47,8 @@ class Request:
     overlap: Policy = "refuse"
     allowed_overlap: Sequence[str] = ()
     suites: Sequence[str] = DEFAULT
+    names_suites: bool = False
     bfcl: str | None = None
-
-    @property
-    def names_suites(self) -> bool:
-        """Whether suites were asked for that are not written unasked, so that each of them must have rows."""
-        return set(self.suites) != set(DEFAULT)
 
 
 def read_request(arguments: Sequence[str] | None) -> Request:
@@ -86,6 +83,7 @@ def read_request(arguments: Sequence[str] | None) -> Request:
         overlap=given.overlap,
         allowed_overlap=given.allow_overlap,
         suites=suites,
+        names_suites=given.suites is not None,
         bfcl=bfcl,
     )
 
@@ -113,7 +111,8 @@ def _parser() -> argparse.ArgumentParser:
         type=read_suites,
         action="extend",
         metavar="NAMES",
-        help=f"to write, with commas between: {', '.join(SUITES)} (default: {','.join(DEFAULT)})",
+        help=f"to write, with commas between, each of which must have rows: {', '.join(SUITES)} "
+        f"(default: {','.join(DEFAULT)}, even without rows)",
     )
     parser.add_argument(
         "--bfcl",

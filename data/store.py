@@ -137,6 +137,11 @@ class RowStore:
         query = "SELECT COUNT(*) FROM kept WHERE purpose = ?"
         return int(self.index.execute(query, (purpose,)).fetchone()[0])
 
+    def count_turns(self) -> int:
+        """How many of the kept test rows are turns of conversations, derived or read."""
+        query = "SELECT COUNT(*) FROM kept WHERE purpose = 'test' AND alone = ?"
+        return int(self.index.execute(query, (TURNS,)).fetchone()[0])
+
     def count_conflicts(self) -> int:
         """How many questions several SFT rows ask, of the same tools, and answer otherwise.
 

@@ -21,9 +21,11 @@ TAKEN: Mapping[RowRule, str] = {
 def read_suites(text: str) -> list[str]:
     """Read a comma list of suites. Raises BadInput for one that is not known, or none."""
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise BadInput(f"--suites {text!r}: the list is empty; known are {_known()}")
     unknown = [name for name in names if name not in SUITES]
-    if unknown or not names:
-        raise BadInput(f"--suites {text}: {(unknown or ['nothing'])[0]!r} is no suite; known are {_known()}")
+    if unknown:
+        raise BadInput(f"--suites {text}: {unknown[0]!r} is no suite; known are {_known()}")
     return names
 
 

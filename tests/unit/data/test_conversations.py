@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.conversations import AFTER_ASSISTANT, MOST_TURNS, NO_USER, TOO_LONG, add_turns, turns_of
+from data.conversations import (
+    AFTER_ASSISTANT,
+    MOST_TURNS,
+    NO_USER,
+    TOO_LONG,
+    Conversations,
+    add_turns,
+    turns_of,
+)
 from data.overlap import find_overlap
 from data.prepare import prepare
 from data.request import read_request
@@ -136,6 +144,9 @@ def test_endless_conversations_are_left_out() -> None:
     row = conversation(*([USER, ASKS] * MOST_TURNS), NEXT)
     assert turns_of(row).rows == ()
     assert turns_of(row).left_out == {TOO_LONG: MOST_TURNS + 1}
+    told = Conversations()
+    told.count(turns_of(row))
+    assert (told.conversations, told.too_short, told.too_long) == (0, 0, 1)
 
 
 def stored(folder: Path, *rows: Row) -> tuple[RowStore, list[Row], dict[str, Any]]:
@@ -249,6 +260,7 @@ def test_a_lone_file_of_conversations_becomes_turns(write_lines: WriteLines, tmp
         "turns": 7,
         "beginnings": 0,
         "too_short": 1,
+        "too_long": 0,
         "left_out": {"lacks a required argument": 1},
     }
     assert report["splits"]["multi_turn"]["rows"] == 7

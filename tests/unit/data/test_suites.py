@@ -83,7 +83,7 @@ def test_all_suites_can_be_prepared_again_as_the_same_items(source: Path, tmp_pa
     first, again = (report_of(tmp_path / out) for out in "ab")
     assert first["data_hash"] == again["data_hash"]
     assert again["rows"]["duplicates"]["exact"] == again["rows"]["rejected"] == 0
-    assert again["rows"]["kept"]["test"] == len(ROWS) + len(TAKES["multi_turn"])
+    assert again["rows"]["kept"]["test"] == first["rows"]["kept"]["test"] == len(ROWS)
 
 
 def test_turns_do_not_become_rows_of_ones_own(source: Path, tmp_path: Path) -> None:
@@ -126,13 +126,14 @@ def test_without_a_word_the_default_suites_are_written_though_empty(
     write_lines: WriteLines, tmp_path: Path
 ) -> None:
     write_lines("set/test.jsonl", [ROWS["chat"]])
-    for arguments in ([], ["--suites", "own,when2call_mcq"]):
-        main([str(tmp_path / "set"), "--out", str(tmp_path / "out"), *arguments])
-        suites = {file.name: file.stat().st_size > 0 for file in (tmp_path / "out/suites").iterdir()}
-        assert suites == {"when2call_mcq.jsonl": False, "own.jsonl": True}
+    main([str(tmp_path / "set"), "--out", str(tmp_path / "out")])
+    suites = {file.name: file.stat().st_size > 0 for file in (tmp_path / "out/suites").iterdir()}
+    assert suites == {"when2call_mcq.jsonl": False, "own.jsonl": True}
 
 
 NONE: list[tuple[str, str]] = [
+    # By their names, those that are written unasked are asked for as any other.
+    ("when2call_mcq,own", "no row for when2call_mcq, which takes test rows with the four answers"),
     ("when2call_generate", "takes test rows with the four answers of When2Call"),
     ("own,multi_turn", "no row for multi_turn, which takes test rows that are conversations"),
 ]
@@ -156,7 +157,13 @@ def test_names_of_suites() -> None:
     assert read_request(["x", "--out", "y"]).suites == DEFAULT
 
 
-@pytest.mark.parametrize(("text", "named"), [("mmlu", "'mmlu'"), ("own,bfcl", "'bfcl'"), (" ,", "'nothing'")])
+@pytest.mark.parametrize(("text", "named"), [("mmlu", "'mmlu'"), ("own,bfcl", "'bfcl'")])
 def test_an_unknown_suite_is_told_with_those_that_are_known(text: str, named: str) -> None:
     with pytest.raises(BadInput, match=f"{named} is no suite; known are when2call_mcq, when2call_generate"):
+        read_request(["x", "--out", "y", "--suites", text])
+
+
+@pytest.mark.parametrize("text", ["", " ,"])
+def test_a_list_of_no_suite_is_told_as_one(text: str) -> None:
+    with pytest.raises(BadInput, match=f"--suites '{text}': the list is empty; known are when2call_mcq"):
         read_request(["x", "--out", "y", "--suites", text])
