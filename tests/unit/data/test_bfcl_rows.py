@@ -423,6 +423,8 @@ def test_the_wheel_is_fetched_from_the_channel_where_there_is_one(
 def test_what_pip_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bfcl, "installed_folder", lambda: None)
     (tmp_path / "wheels").mkdir()
+    # A distribution of sources, whose build would run code of its own, is none.
+    (tmp_path / "wheels/bfcl-eval-2026.3.23.tar.gz").write_bytes(b"")
     monkeypatch.setenv("SM_CHANNEL_WHEELS", str(tmp_path / "wheels"))
     with pytest.raises(
         BadInput, match=r"bfcl-eval==2026\.3\.23: cannot be downloaded: .*No matching distribution"
