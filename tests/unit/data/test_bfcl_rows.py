@@ -385,7 +385,7 @@ def test_rows_of_bfcl_do_not_make_bad_rows_of_ones_own_few(
     write_lines("bfcl_eval/data/BFCL_v4_live_relevance.json", many)
     good = [chat({"role": "user", "content": f"Parcel {number}?"}, ASKS) for number in range(5)]
     write_lines("set/test.jsonl", [*good, BAD])
-    given = ["--bfcl", layout]
+    given: list[str | Path] = ["--bfcl", layout]
     if source == "prepared":
         prepared(tmp_path / "earlier", layout)
         (tmp_path / "set/bfcl_single_turn.jsonl").write_bytes((tmp_path / "earlier" / SUITE).read_bytes())
@@ -403,7 +403,7 @@ def test_bad_rows_of_bfcl_are_not_few_beside_many_of_ones_own(
     write_lines("set/test.jsonl", [*good, BAD])
     with (layout / "BFCL_v4_live_relevance.json").open("a", encoding="utf-8") as lines:
         lines.write("{no json\n")
-    given = [tmp_path / "set", "--bfcl", layout]
+    given: list[str | Path] = [tmp_path / "set", "--bfcl", layout]
     with pytest.raises(BadInput, match=r"1 of 5 rows are rejected.*live_relevance line 2, line:"):
         prepared(tmp_path / "out", *given)
     prepared(tmp_path / "out", *given, "--max-rejected-share", "0.2")
