@@ -57,7 +57,8 @@ def test_nested_schemas_get_the_verdict_of_the_library_and_both_verdicts_are_fre
 def test_each_keyword_gets_the_verdict_of_the_library(keyword: str) -> None:
     verdicts = set()
 
-    @settings(PATIENT, max_examples=80)
+    # The same cases each time: by chance alone none of them might break the keyword.
+    @settings(PATIENT, max_examples=100, derandomize=True)
     @given(cases_of_keyword(keyword))
     def hold(case: tuple[dict[str, Any], Any]) -> None:
         schema, value = case

@@ -101,7 +101,11 @@ BAD_ROWS = [
     ("{", "line 2: not JSON", "a cut line"),
     ("[]", "line 2: a row is a JSON object, found list", "not an object"),
     (json.dumps({"id": "b", "messages": []}), "line 2: not a row as data.prepare writes it", "no messages"),
-    (json.dumps({**GOOD, "messages": [1, 2]}), "line 2: not a row as data.prepare writes it", "no message"),
+    (
+        json.dumps({**GOOD, "messages": [1, 2]}),
+        "line 2, row a: a message is not in the canonical",
+        "no message",
+    ),
     (json.dumps({"id": "b", "messages": [ask("?"), say("!")]}), "line 2: the row has no 'tools'", "no tools"),
     (json.dumps({**GOOD, "tools": "x"}), "line 2, row a: tools: not JSON", "tools that are no JSON"),
 ]
