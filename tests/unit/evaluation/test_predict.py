@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from evaluation.model import Subject, load_subject
 from evaluation.predictions import PredictionFile
 from evaluation.suites import SUITES
 from jobs.doors import BadInput
+from jobs.run import Run
 from tests.unit.evaluation.models import save_tiny_model
 from tests.unit.evaluation.rows import choice_row, text_row
 
@@ -183,6 +186,29 @@ def test_a_job_predicts_every_suite_and_a_finished_one_does_nothing_again(
     predict.main(["--max-new-tokens", "4"])
     assert "0 rows predicted" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == files
+
+
+def test_throughput_and_peak_memory_go_to_mlflow(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logged: dict[str, Any] = {}
+    run = Run()
+    monkeypatch.setattr(run, "log_metrics", logged.update)
+    monkeypatch.setattr(run, "log_params", logged.update)
+    monkeypatch.setattr(predict, "child_run", lambda *_, **__: nullcontext(run))
+    for name, value in container(tmp_path, model_dir, 3).items():
+        monkeypatch.setenv(name, value)
+    predict.main(["--max-new-tokens", "4", "--temperature", "0.5"])
+    for suite in ("when2call_mcq", "own"):
+        assert logged[f"rows_predicted/{suite}"] == 3
+        assert logged[f"rows_per_second/{suite}"] > 0
+    assert logged["completion_tokens_per_second/own"] > 0
+    assert "completion_tokens_per_second/when2call_mcq" not in logged
+    assert logged["peak_memory_gib"] > 0.01
+    assert (logged["temperature"], logged["few_shot"], logged["suites"]) == (0.5, False, "when2call_mcq,own")
+    assert re.search(
+        r"^progress step=6 total=6 seconds_left=0 rows_per_second=\d", capsys.readouterr().out, re.M
+    )
 
 
 def test_a_finished_job_loads_no_weights(
