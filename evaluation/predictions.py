@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from evaluation.kept_lines import KeptLines
+from evaluation.model import DIGEST_CHARACTERS
 from jobs.doors import BadInput
 
 Row = Mapping[str, Any]
-DIGEST_CHARACTERS = 12
 
 
 class Known(NamedTuple):

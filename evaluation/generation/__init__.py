@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from evaluation.generation.constraint import load_constraint
-from evaluation.generation.decoding import DEFAULT_MAX_NEW_TOKENS, Decoding
+from evaluation.generation.decoding import Decoding
 from evaluation.generation.prompts import encode_prompts, stop_tokens
 from evaluation.generation.transformers_engine import generate_with_transformers
 from evaluation.generation.vllm_engine import (
@@ -22,7 +22,7 @@ from evaluation.generation.vllm_engine import (
 from evaluation.model import Subject
 from jobs.doors import BadInput
 
-__all__ = ["DEFAULT_MAX_NEW_TOKENS", "ENGINES", "Decoding", "Engine", "find_engine", "generate_completions"]
+__all__ = ["ENGINES", "Decoding", "Engine", "find_engine", "generate_completions"]
 
 Engine = Literal["auto", "transformers", "vllm"]
 ENGINES: tuple[Engine, ...] = ("auto", "transformers", "vllm")

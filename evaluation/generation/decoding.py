@@ -6,9 +6,9 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+from evaluation.suites import DEFAULT_MAX_NEW_TOKENS
 from jobs.doors import BadInput
 
-DEFAULT_MAX_NEW_TOKENS = 160
 # Below this vLLM decodes greedily, too: dividing by less overflows float32.
 MIN_TEMPERATURE = 1e-5
 
