@@ -10,17 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.comparison import Comparison, compare
+from evaluation.completions import Completions, Predictions, find_predictions, read_completions
 from evaluation.jsonl import read_jsonl
 from evaluation.judge import JudgeReport
 from evaluation.judge.variants import JudgeEnvironment, judge_variants
-from evaluation.pictures import draw_pictures
-from evaluation.report import Completions, describe_judge, describe_pair, render_report
+from evaluation.report.page import render_report
+from evaluation.report.pictures import draw_pictures
+from evaluation.sentences import describe_judge, describe_pair
 from evaluation.suites import SUITES
 from evaluation.summary import Summary
 from jobs import container
@@ -30,8 +32,6 @@ from jobs.run import Run, RunReference
 from jobs.tracking import resume_parent
 
 STEPS = 4
-# Files of predictions by suite and variant.
-Predictions = Mapping[str, Mapping[str, Sequence[Path]]]
 # The judge's verdicts: a folder a suite, a file a variant.
 JUDGEMENTS = "judgements"
 
@@ -67,27 +67,6 @@ def write_results(comparison: Comparison, completions: Completions, out: Path) -
     page = render_report(comparison, completions, pictures)
     report.write_text(page, encoding="utf-8", errors="replace")
     return [figures, report, *pictures]
-
-
-def find_predictions(folder: Path) -> Predictions:
-    """Find ``<variant>/…/<suite>.jsonl`` below a folder, however deep: files by suite and variant."""
-    found: dict[str, dict[str, list[Path]]] = {}
-    for path in sorted(folder.glob("*/**/*.jsonl")) if folder.is_dir() else []:
-        variant = path.relative_to(folder).parts[0]
-        if path.stem in SUITES:
-            found.setdefault(path.stem, {}).setdefault(variant, []).append(path)
-    return found
-
-
-def read_completions(predictions: Predictions) -> Completions:
-    """Read the generated texts, by suite, variant and row id."""
-    return {
-        suite: {
-            variant: {str(one.get("id")): _text_of(one) for path in paths for one in read_jsonl(path)}
-            for variant, paths in by_variant.items()
-        }
-        for suite, by_variant in predictions.items()
-    }
 
 
 def judge_suites(
@@ -202,12 +181,6 @@ def _as_markdown(comparison: Comparison) -> str:
             [""] + [f"- {describe_pair(pair)}" for pair in comparison.pairs if pair.suite == suite] + [""]
         )
     return "\n".join(lines)
-
-
-def _text_of(prediction: Mapping[str, Any]) -> str:
-    if "choices" in prediction:
-        return json.dumps(prediction["choices"], indent=1)
-    return str(prediction.get("completion", ""))
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from evaluation import compare
 from evaluation.comparison import compare as compare_variants
 from evaluation.comparison import sort_variants
 from evaluation.jsonl import read_jsonl, write_jsonl
-from evaluation.report import describe_pair
+from evaluation.sentences import describe_pair
 from evaluation.suites import SUITES
 from evaluation.toolcalls import score_suite
 from jobs.doors import BadInput

@@ -1,0 +1,28 @@
+"""All that the report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluation.comparison import Comparison
+from evaluation.completions import Completions
+
+# Points (step, value) by metric (`loss`, `reward`, …) and trained variant.
+Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run came to.
+
+    `plan`: what the execution planned, with `gate` and `cost`; empty outside of one. `curves`: of the
+    trainings, by variant. `contaminated`: ids of test rows that a training row asks too.
+    """
+
+    comparison: Comparison
+    completions: Completions
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict)
+    contaminated: frozenset[str] = frozenset()
