@@ -1,6 +1,6 @@
 """MLflow: one parent run an execution, one child a job, nothing at all where no server is named.
 
-The parent is created by PrepareData, whose ``run.json`` tells every later job where it is; CompareVariants
+The parent is created by PrepareData, whose ``run.json`` tells every later job where it is; ReportResults
 ends it. At the start and the end of a job a dead server is an error; in between it costs points of a curve,
 never hours of training: the loss is said once and the job goes on.
 """
@@ -19,7 +19,7 @@ from jobs.run import Run, RunReference, weights_revision
 
 @contextmanager
 def start_parent(name: str, tags: Mapping[str, str | None] | None = None) -> Iterator[Run]:
-    """Create the execution's parent run: RUNNING still when the block ends, FAILED if it raises."""
+    """Create the execution's parent run: RUNNING still when it ends, FAILED if it raises."""
     environment = read_environment()
     parent = _mlflow_runs().create_parent(environment, name, tags or {}) if environment.is_tracked else Run()
     try:
@@ -31,14 +31,21 @@ def start_parent(name: str, tags: Mapping[str, str | None] | None = None) -> Ite
 
 @contextmanager
 def resume_parent(data_dir: Path) -> Iterator[Run]:
-    """Go on in the parent run that ``run.json`` names: FINISHED when the block ends, FAILED if it raises."""
+    """Go on in the parent run that ``run.json`` names: RUNNING still when it ends, FAILED if it raises."""
     parent = _open_parent(read_environment(), RunReference.read(data_dir))
     try:
         yield parent
     except BaseException:
         parent.end_quietly("FAILED")
         raise
-    parent.end("FINISHED")
+
+
+@contextmanager
+def finish_parent(data_dir: Path) -> Iterator[Run]:
+    """Go on in the parent run that ``run.json`` names: FINISHED when the block ends, FAILED if it raises."""
+    with resume_parent(data_dir) as parent:
+        yield parent
+        parent.end("FINISHED")
 
 
 @contextmanager

@@ -57,14 +57,24 @@ def status(client: Any, run_id: str | None) -> str:
     return str(client.get_run(run_id).info.status)
 
 
-def test_the_parent_stays_open_until_it_is_resumed_and_ended(client: Any, data_dir: Path) -> None:
+def test_the_parent_stays_open_until_a_job_finishes_it(client: Any, data_dir: Path) -> None:
     assert status(client, parent_of(data_dir)) == "RUNNING"
     with tracking.resume_parent(data_dir) as parent:
+        parent.log_metrics({"rows": 3})
+    assert status(client, parent_of(data_dir)) == "RUNNING"
+    with tracking.finish_parent(data_dir) as parent:
         parent.log_metrics({"acc": 0.5})
     run = client.get_run(parent_of(data_dir))
     assert run.info.status == "FINISHED"
     assert run.data.metrics["acc"] == 0.5
     assert run.info.run_name == "run-1"
+
+
+@pytest.mark.parametrize("resume", [tracking.resume_parent, tracking.finish_parent])
+def test_a_job_that_fails_on_the_parent_fails_it(resume: Any, client: Any, data_dir: Path) -> None:
+    with pytest.raises(BadInput), resume(data_dir):
+        raise BadInput("no scores")
+    assert status(client, parent_of(data_dir)) == "FAILED"
 
 
 def test_a_child_carries_what_it_was_made_from(client: Any, data_dir: Path) -> None:
