@@ -1,0 +1,199 @@
+"""What a run cost: a line a job, the estimate beside it, by variant and by point gained.
+
+The plan of an execution holds all of it: seconds that AWS billed, times the dated price of the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.comparison import Comparison, Pair
+from evaluation.report.changes import MADE_FROM
+
+# Below this, a difference is called real, as in the sentences beside the comparison.
+LEVEL = 0.05
+DEFAULT_SUITE = "own"
+_UNTRAINED = ("base", "prompt")
+
+
+@dataclass(frozen=True)
+class JobCost:
+    """One job. `usd`: what it cost, None as long as it has not ended or its price is unknown.
+
+    `at_most_usd`: the estimate before the run. `status`: SageMaker's, None for a job that never began.
+    """
+
+    job: str
+    instance_type: str
+    billable_seconds: int | None
+    usd_per_hour: float | None
+    usd: float | None
+    at_most_usd: float | None
+    status: str | None
+
+
+@dataclass(frozen=True)
+class VariantCost:
+    """What the jobs that a variant needs cost together, and what they gained over base.
+
+    `points`: the suite's main metric over base, in percentage points, None where there is no base to compare
+    with. `usd_per_point`: None unless the gain is real and above 0.
+    """
+
+    variant: str
+    usd: float | None
+    points: float | None
+    is_real: bool
+    usd_per_point: float | None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """A run's costs.
+
+    `usd`: of all jobs whose cost is known, None where none is. `suite`: the one whose points are counted.
+    """
+
+    lines: Sequence[JobCost]
+    usd: float | None
+    at_most_usd: float | None
+    prices_as_of: str | None
+    variants: Sequence[VariantCost]
+    note: str
+    suite: str | None = None
+
+
+def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
+    """Read a plan's costs; None where the plan has none, as outside of an execution."""
+    cost = plan.get("cost")
+    if not isinstance(cost, Mapping):
+        return None
+    actual = cost.get("actual") or {}
+    lines = _lines(cost.get("lines") or (), actual.get("lines") or ())
+    known = _sum([line.usd for line in lines], whole=False)
+    suite = suite_of_points(plan, comparison)
+    return Costs(
+        lines=lines,
+        usd=known if actual.get("usd") is None else actual["usd"],
+        at_most_usd=cost.get("at_most_usd"),
+        prices_as_of=cost.get("prices_as_of"),
+        variants=[_variant_cost(name, lines, suite, comparison) for name in comparison.variants],
+        note=str(cost.get("note") or ""),
+        suite=suite,
+    )
+
+
+def suite_of_points(plan: Mapping[str, Any], comparison: Comparison) -> str | None:
+    """The suite by which gains are counted: that of the gate's target, else `own`, else the last one."""
+    rules = (plan.get("gate") or {}).get("rules") or ()
+    targets = [rule.get("suite") for rule in rules if rule.get("kind") == "target"]
+    wanted = [*targets, DEFAULT_SUITE, *reversed(list(comparison.rows))]
+    return next((suite for suite in wanted if suite in comparison.rows), None)
+
+
+def describe_costs(costs: Costs) -> str:
+    """Say what the run cost, and what each variant's gain came to.
+
+    The amounts are those of the jobs that a variant needs: it alone would have cost so much.
+    """
+    return " ".join([_describe_total(costs), *(_describe_variant(one) for one in costs.variants)])
+
+
+def _lines(planned: Sequence[Mapping[str, Any]], actual: Sequence[Mapping[str, Any]]) -> list[JobCost]:
+    estimates = {str(line["job"]): line for line in planned}
+    found = {str(line["job"]): line for line in actual}
+    return [_job_cost(job, estimates.get(job, {}), found.get(job, {})) for job in {**estimates, **found}]
+
+
+def _job_cost(job: str, planned: Mapping[str, Any], actual: Mapping[str, Any]) -> JobCost:
+    # The instance that ran need not be the one that was planned.
+    line = {**planned, **{name: value for name, value in actual.items() if value is not None}}
+    return JobCost(
+        job=job,
+        instance_type=str(line.get("instance_type") or ""),
+        billable_seconds=actual.get("billable_seconds"),
+        usd_per_hour=line.get("usd_per_hour"),
+        usd=actual.get("usd"),
+        at_most_usd=planned.get("usd"),
+        status=actual.get("status"),
+    )
+
+
+def _variant_cost(
+    variant: str, lines: Sequence[JobCost], suite: str | None, comparison: Comparison
+) -> VariantCost:
+    by_job = {line.job: line.usd for line in lines}
+    usd = _sum([by_job.get(job) for job in jobs_of(variant)], whole=True)
+    pair = next((one for one in comparison.pairs if _is_gain(one, suite, variant)), None)
+    difference = pair.result.difference if pair else None
+    is_real = pair is not None and pair.p_holm is not None and pair.p_holm < LEVEL
+    pays = is_real and usd is not None and difference is not None and difference > 0
+    return VariantCost(
+        variant=variant,
+        usd=usd,
+        points=None if difference is None else 100 * difference,
+        is_real=is_real,
+        usd_per_point=usd / (100 * difference) if pays and usd is not None and difference else None,
+    )
+
+
+def jobs_of(variant: str) -> list[str]:
+    """The jobs that a variant needs, as the plan names them, without those that all variants share.
+
+    >>> jobs_of("sft-dpo")
+    ['sft', 'sft_dpo', 'predict_sft_dpo']
+    """
+    trained: list[str] = []
+    stage: str | None = variant
+    while stage is not None and stage not in _UNTRAINED:
+        trained.insert(0, _job_name(stage))
+        stage = MADE_FROM.get(stage)
+    return [*trained, f"predict_{_job_name(variant)}"]
+
+
+def _job_name(variant: str) -> str:
+    return variant.replace("-", "_")
+
+
+def _is_gain(pair: Pair, suite: str | None, variant: str) -> bool:
+    return (pair.suite, pair.a, pair.b) == (suite, variant, "base")
+
+
+def _sum(amounts: Sequence[float | None], whole: bool) -> float | None:
+    """The sum of the amounts that are known; with `whole` None where one is not."""
+    known = [amount for amount in amounts if amount is not None]
+    if not known or (whole and len(known) < len(amounts)):
+        return None
+    return sum(known)
+
+
+def _describe_total(costs: Costs) -> str:
+    most = "" if costs.at_most_usd is None else f", estimated at no more than {format_usd(costs.at_most_usd)}"
+    prices = f"list prices of {costs.prices_as_of}" if costs.prices_as_of else "list prices"
+    spent = "No cost is known yet" if costs.usd is None else f"The run cost {format_usd(costs.usd)}"
+    open_jobs = [line.job for line in costs.lines if line.usd is None]
+    without = f"; without {', '.join(open_jobs)}" if open_jobs and costs.usd is not None else ""
+    return f"{spent}{most} ({prices}{without})."
+
+
+def _describe_variant(one: VariantCost) -> str:
+    spent = "cost unknown" if one.usd is None else format_usd(one.usd)
+    if one.points is None:
+        return f"{one.variant}: {spent}."
+    gain = f"{one.points:+.1f} points over base"
+    if one.usd_per_point is not None:
+        return f"{one.variant}: {spent} for {gain}, {format_usd(one.usd_per_point)} a point."
+    if one.is_real and one.points < 0:
+        return f"{one.variant}: {spent}, {gain}: a real loss."
+    return f"{one.variant}: {spent}, {gain}: {'a real gain' if one.is_real else 'no gain beyond noise'}."
+
+
+def format_usd(amount: float) -> str:
+    """An amount in dollars; below a cent with the digits that say something.
+
+    >>> format_usd(1234.5), format_usd(0.0042), format_usd(0)
+    ('$1,234.50', '$0.0042', '$0.00')
+    """
+    return f"${amount:.2g}" if 0 < amount < 0.01 else f"${amount:,.2f}"
