@@ -2,62 +2,66 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.jsonl import read_jsonl, read_rows
 from evaluation.judge import JudgeReport
-from evaluation.statistics import PairedDifference, adjust_by_holm, compare_paired
+from evaluation.pairs import (
+    PAIRS,
+    VARIANTS,
+    Pair,
+    Row,
+    compare_scores,
+    compare_suite,
+    guarded_metrics,
+    sort_variants,
+)
+from evaluation.sentences import describe_pair
 from evaluation.suites import SUITES, suite_files
-from evaluation.summary import Summary, rate, summarise
+from evaluation.summary import Summary, summarise
 from evaluation.toolcalls.score import Score
 from evaluation.toolcalls.suite import score_of
 from jobs.doors import BadInput
 
-Row = Mapping[str, Any]
+__all__ = [
+    "PAIRS",
+    "VARIANTS",
+    "Comparison",
+    "Pair",
+    "TestSet",
+    "compare",
+    "compare_scores",
+    "digest_of_rows",
+    "read_comparison",
+    "sort_variants",
+]
 
-# The order in which variants are shown; any other follows by name.
-VARIANTS = ("base", "prompt", "sft", "dpo", "sft-dpo", "rft", "sft-rft", "sft-dpo-rft")
-# What each variant is held against: a over b.
-PAIRS = (
-    ("prompt", "base"),
-    ("sft", "base"),
-    ("dpo", "base"),
-    ("sft-dpo", "base"),
-    ("sft-dpo", "sft"),
-    # Whether tuning is worth more than a prompt.
-    ("sft", "prompt"),
-    ("sft-dpo", "prompt"),
-)
+DIGEST_CHARACTERS = 16
+# What the report adds to the file, and what a language model said: neither can be worked out again.
+_NOT_FROM_SCORES = ("gate", "cost", "judge")
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Variant `a` held against variant `b` by one metric; `p_holm` allows for the suite's other pairs."""
+class TestSet:
+    """Which rows a suite held: runs can be compared where the digests are equal."""
 
-    suite: str
-    metric: str
-    a: str
-    b: str
-    result: PairedDifference
-    p_holm: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The pair as ``comparison.json`` carries it."""
-        figures = asdict(self.result)
-        del figures["n"]
-        names = {"suite": self.suite, "metric": self.metric, "a": self.a, "b": self.b}
-        return {**names, **figures, "p_holm": self.p_holm}
+    digest: str
+    rows: int
 
 
 @dataclass(frozen=True)
 class Comparison:
     """All suites by variant.
 
-    `rows`: a suite's rows; `scores`: by suite, variant and row id; `judge`: what a language model made of
-    the suites that ask for one, by suite and variant.
+    `rows`: a suite's rows; `scores`: by suite, variant and row id. `pairs`: the variants held against each
+    other by each suite's main metric; `guarded`: by every other share of rows and by each decision's recall.
+    `judge`: what a language model made of the suites that ask for one, by suite and variant.
     """
 
     run_id: str | None
@@ -65,7 +69,9 @@ class Comparison:
     scores: Mapping[str, Mapping[str, Mapping[str, Score]]]
     summaries: Mapping[str, Mapping[str, Summary]]
     pairs: Sequence[Pair]
+    guarded: Sequence[Pair] = ()
     judge: Mapping[str, Mapping[str, JudgeReport]] = field(default_factory=dict)
+    test_sets: Mapping[str, TestSet] = field(default_factory=dict)
 
     @property
     def variants(self) -> list[str]:
@@ -73,7 +79,7 @@ class Comparison:
         return sort_variants({variant for summaries in self.summaries.values() for variant in summaries})
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``comparison.json``; no rules of promotion exist, so nothing is promoted.
+        """The content of ``comparison.json``; the gate is filled by who writes the report.
 
         `judge` is there where a suite asks for one.
         """
@@ -83,11 +89,15 @@ class Comparison:
         }
         return {
             "run_id": self.run_id,
+            "test_sets": {
+                suite: {"digest": one.digest, "rows": one.rows} for suite, one in self.test_sets.items()
+            },
             "suites": {
                 suite: {variant: one.to_json() for variant, one in summaries.items()}
                 for suite, summaries in self.summaries.items()
             },
-            "paired": [pair.to_json() for pair in self.pairs],
+            "paired": [_pair_as_json(pair) for pair in self.pairs],
+            "guarded": [_pair_as_json(pair) for pair in self.guarded],
             "gate": {"promoted": None, "rules": []},
             **({"judge": judge} if judge else {}),
         }
@@ -111,42 +121,99 @@ def compare(run_id: str | None, data_dir: Path, scores_dir: Path) -> Comparison:
         }
         for suite, by_variant in scores.items()
     }
-    pairs = [pair for suite in rows for pair in compare_suite(suite, rows[suite], scores[suite])]
-    return Comparison(run_id, rows, scores, summaries, pairs)
+    pairs, guarded = [], []
+    for name, suite in ((name, SUITES[name]) for name in rows):
+        pairs += compare_suite(suite, rows[name], scores[name], [suite.main_metric])
+        guarded += compare_suite(suite, rows[name], scores[name], guarded_metrics(suite))
+    test_sets = {suite: TestSet(digest_of_rows(found), len(found)) for suite, found in rows.items()}
+    return Comparison(run_id, rows, scores, summaries, pairs, guarded, test_sets=test_sets)
 
 
-def compare_suite(suite: str, rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]]) -> list[Pair]:
-    """Hold the variants of one suite against each other by its main metric."""
-    metric, part = SUITES[suite].main_metric, SUITES[suite].main_part
-    pairs = [
-        Pair(suite, metric, a, b, _compare_pair(rows, scores[a], scores[b], part))
-        for a, b in PAIRS
-        if a in scores and b in scores
-    ]
-    adjusted = adjust_by_holm([pair.result.p for pair in pairs])
-    return [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
+def read_comparison(path: Path, data_dir: Path, scores_dir: Path) -> Comparison:
+    """Read ``comparison.json`` beside what it was made from.
+
+    All figures are worked out again from rows and scores; `judge` alone is the file's. Raises BadInput where
+    the file cannot be read, or says something else than the scores come to.
+    """
+    said = _read_json(path)
+    run_id = said.get("run_id")
+    if run_id is not None and not isinstance(run_id, str):
+        raise BadInput(f"{path}: run_id {run_id!r}: a string or null is expected")
+    comparison = replace(compare(run_id, data_dir, scores_dir), judge=_read_judge(said, path))
+    found = comparison.to_json()
+    for key in sorted({*said, *found} - set(_NOT_FROM_SCORES)):
+        difference = _difference(said.get(key), found.get(key), key)
+        if difference:
+            raise BadInput(f"{path}: {difference}; compare the variants of these scores again")
+    return comparison
 
 
-def sort_variants(variants: set[str]) -> list[str]:
-    """Put variants into the order in which they are shown."""
-    known = {name: number for number, name in enumerate(VARIANTS)}
-    return sorted(variants, key=lambda name: (known.get(name, len(known)), name))
+def digest_of_rows(rows: Sequence[Row]) -> str:
+    """A digest of a suite's rows, whatever their order."""
+    lines = sorted(json.dumps(row, sort_keys=True) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 
-def _compare_pair(
-    rows: Sequence[Row], a: Mapping[str, Score], b: Mapping[str, Score], part: str | None
-) -> PairedDifference:
-    ids = [str(row["id"]) for row in rows if _is_scored(a, row) and _is_scored(b, row)]
-    return compare_paired([_is_right(a[i], part) for i in ids], [_is_right(b[i], part) for i in ids])
+def _pair_as_json(pair: Pair) -> dict[str, Any]:
+    result = pair.result
+    return {
+        "suite": pair.suite,
+        "metric": pair.metric,
+        "a": pair.a,
+        "b": pair.b,
+        "difference": result.difference,
+        "low": result.low,
+        "high": result.high,
+        "p": result.p,
+        "p_holm": pair.p_holm,
+        "n": result.n,
+        "detectable": pair.detectable,
+        "statement": describe_pair(pair),
+    }
 
 
-def _is_scored(scores: Mapping[str, Score], row: Row) -> bool:
-    score = scores.get(str(row["id"]))
-    return score is not None and score.value is not None
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}; compare the variants first") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: expected a JSON object; compare the variants first")
+    return content
 
 
-def _is_right(score: Score, part: str | None) -> bool:
-    return rate([score], part).successes == 1
+def _read_judge(said: Mapping[str, Any], path: Path) -> dict[str, dict[str, JudgeReport]]:
+    try:
+        return {
+            suite: {variant: JudgeReport.from_json(report) for variant, report in reports.items()}
+            for suite, reports in said.get("judge", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path}: what it says of a judge cannot be read: {error!r}") from error
+
+
+def _difference(said: Any, found: Any, where: str) -> str | None:
+    """The first thing that two JSON values disagree about, None where they agree but for rounding."""
+    if isinstance(said, dict) and isinstance(found, dict):
+        keys = sorted({*said, *found})
+        return next(
+            filter(None, (_difference(said.get(k), found.get(k), f"{where}.{k}") for k in keys)), None
+        )
+    if isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
+        both = enumerate(zip(said, found, strict=True))
+        return next(filter(None, (_difference(s, f, f"{where}[{n}]") for n, (s, f) in both)), None)
+    if said == found or (_is_number(said) and _is_number(found) and math.isclose(said, found, abs_tol=1e-9)):
+        return None
+    return f"{where} is {_short(said)}, but the scores come to {_short(found)}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _read_scores(scores_dir: Path, variants: Sequence[str], suite: str) -> dict[str, dict[str, Score]]:

@@ -15,11 +15,9 @@ from evaluation.toolcalls.metrics import (
     CategoryMean,
     Graded,
     Tally,
-    accuracy,
     ast_accuracy_by_category,
     conversation_accuracy,
     macro_f1,
-    part_rate,
     ratio_of_counts,
     row_share,
 )
@@ -31,22 +29,39 @@ RETRIEVAL = "van Rijsbergen 1979, summed over rows"
 OURS = "Toolwright"
 
 
+# Of a scored row: True or False, None where the figure leaves the row out.
+Outcome = Callable[[Graded], bool | None]
+
+
 @dataclass(frozen=True)
 class Figure:
-    """What a figure `counts`, `of` what, its `source`, and how it is tallied."""
+    """What a figure `counts`, `of` what, its `source`, and how it is tallied.
+
+    `outcome`: what a scored row is to it, by which two variants can be held against each other row by row;
+    None where the figure is no share of rows.
+    """
 
     counts: str
     of: str
     source: str
     tally: Callable[[Sequence[Graded]], Tally]
+    outcome: Outcome | None = None
+
+
+def _share(counts: str, of: str, source: str, outcome: Outcome) -> Figure:
+    return Figure(counts, of, source, partial(row_share, outcome=outcome), outcome)
 
 
 def _part(counts: str, source: str, part: str) -> Figure:
-    return Figure(counts, "rows", source, lambda graded: part_rate((one.score for one in graded), part))
+    return _share(counts, "rows", source, partial(_has_part, part))
 
 
-def _share(counts: str, of: str, source: str, outcome: Callable[[Graded], bool | None]) -> Figure:
-    return Figure(counts, of, source, partial(row_share, outcome=outcome))
+def _has_part(part: str, one: Graded) -> bool | None:
+    return one.score.parts[part] == 1.0 if part in one.score.parts else None
+
+
+def _recalls(decision: str, one: Graded) -> bool | None:
+    return _has_part("decision", one) if one.expected == decision else None
 
 
 def _ratio(counts: str, of: str, source: str, part: str, *wholes: str, times: int = 1) -> Figure:
@@ -64,9 +79,7 @@ def _says_only_text(one: Graded) -> bool:
 FIGURES: Mapping[str, Figure] = {
     "acc": _part("the likeliest answer is the gold one", HARNESS, "acc"),
     "acc_norm": _part("the likeliest answer per character is the gold one", HARNESS, "acc_norm"),
-    "accuracy": Figure(
-        "correct in every respect", "rows", OURS, lambda graded: accuracy(one.score for one in graded)
-    ),
+    "accuracy": _share("correct in every respect", "rows", OURS, lambda one: one.score.is_correct),
     "conversation_accuracy": Figure(
         "every turn correct in every respect", "conversations", OURS, conversation_accuracy
     ),
@@ -157,4 +170,12 @@ FIGURES: Mapping[str, Figure] = {
     "schema_validity": _ratio(
         "calls of an offered tool that fit its schema", "calls made", OURS, "valid_calls", "calls"
     ),
+}
+
+# Of the rows that expect a decision, whether it was taken; by decision.
+RECALLS: Mapping[str, Outcome] = {decision: partial(_recalls, decision) for decision in DECISIONS}
+# Every share of rows, recalls as ``recall_<decision>``.
+OUTCOMES: Mapping[str, Outcome] = {
+    **{name: one.outcome for name, one in FIGURES.items() if one.outcome is not None},
+    **{f"recall_{decision}": outcome for decision, outcome in RECALLS.items()},
 }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from evaluation.comparison import Pair
 from evaluation.judge import JudgeReport
+from evaluation.pairs import Pair
 from evaluation.statistics import Estimate
-
-SIGNIFICANCE = 0.05
 
 
 def format_estimate(one: Estimate) -> str:
@@ -21,16 +19,53 @@ def format_estimate(one: Estimate) -> str:
 
 
 def describe_pair(pair: Pair) -> str:
-    """Say in words whether a difference is real, as far as these rows can tell."""
+    """Say in words whether a difference is real, as far as these rows can tell; p decides."""
     result = pair.result
+    head = f"{pair.a} over {pair.b}: "
     if result.difference is None or result.low is None or result.high is None or pair.p_holm is None:
-        return f"{pair.a} over {pair.b}: no row was scored for both"
+        return f"{head}no row counts for both"
     interval = f"{100 * result.low:+.1f} to {100 * result.high:+.1f}"
-    verdict = "real" if pair.p_holm < SIGNIFICANCE else "within noise"
     return (
-        f"{pair.a} over {pair.b}: {100 * result.difference:+.1f} points, 95% interval {interval}, "
-        f"p = {pair.p_holm:.2g} (Holm), {result.n} rows: {verdict}"
+        f"{head}{100 * result.difference:+.1f} points, 95% interval {interval}, "
+        f"{format_p(pair.p_holm)} ({_family(pair)}), {_count(result.n, 'row')}: {_verdict(pair)}"
     )
+
+
+def format_p(p: float) -> str:
+    """Write a p value, never as 0.
+
+    >>> format_p(0.0063), format_p(0.25), format_p(1e-9)
+    ('p = 0.006', 'p = 0.25', 'p < 0.001')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    # Near the threshold the third place decides.
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def _family(pair: Pair) -> str:
+    return "one comparison" if pair.comparisons == 1 else f"Holm over {pair.comparisons} comparisons"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+def _verdict(pair: Pair) -> str:
+    low, high = pair.result.low or 0.0, pair.result.high or 0.0
+    if pair.is_real:
+        # The two rest on different assumptions and may part at the border.
+        return "real" if low > 0 or high < 0 else "real (by p; the interval just holds 0)"
+    rows = _count(pair.result.n, "row")
+    if pair.detectable is None:
+        return f"within noise: {rows} can show nothing"
+    noise = "within noise" if low <= 0 <= high else "within noise (by p, which allows for all comparisons)"
+    return f"{noise}: {rows} can show {_points(pair.detectable)}"
+
+
+def _points(share: float) -> str:
+    points = 100 * share
+    return f"{points:.0f} points" if points >= 1.95 else f"{points:.1f} points"
 
 
 def describe_judge(report: JudgeReport) -> str:

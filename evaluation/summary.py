@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
-from evaluation.figures import FIGURES
+from evaluation.figures import FIGURES, RECALLS
 from evaluation.statistics import Estimate, estimate
 from evaluation.suites import Suite
 from evaluation.toolcalls.metrics import (
-    Proportion,
-    accuracy,
+    Graded,
+    Tally,
     ast_accuracy_by_category,
     confusion,
     graded_of,
-    part_rate,
     reasons,
-    recall_by_decision,
+    row_share,
 )
 from evaluation.toolcalls.score import Score
 
@@ -68,8 +68,8 @@ def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[s
     unscored = [score for score in by_row if score.value is None]
     categories = ast_accuracy_by_category(graded) if "ast_accuracy" in suite.figures else {}
     return Summary(
-        metrics={name: estimate(FIGURES[name].tally(graded)) for name in suite.figures},
-        recall={name: estimate(share) for name, share in recall_by_decision(graded).items()},
+        metrics={name: _estimate(FIGURES[name].tally, graded) for name in suite.figures},
+        recall={name: _estimate(partial(row_share, outcome=one), graded) for name, one in RECALLS.items()},
         categories={name: estimate(share) for name, share in categories.items()},
         confusion=confusion(graded),
         reasons=reasons(by_row),
@@ -79,6 +79,11 @@ def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[s
     )
 
 
-def rate(scores: Sequence[Score], part: str | None) -> Proportion:
-    """The share of scored rows whose part is full, or that are correct in every respect for None."""
-    return accuracy(scores) if part is None else part_rate(scores, part)
+def _estimate(tally: Callable[[Sequence[Graded]], Tally], graded: Sequence[Graded]) -> Estimate:
+    """Tally, of each conversation alone too where rows are turns of some."""
+    conversations: dict[tuple[str, int], list[Graded]] = {}
+    for number, one in enumerate(graded):
+        conversations.setdefault((one.conversation, 0 if one.conversation else number), []).append(one)
+    if len(conversations) == len(graded):
+        return estimate(tally(graded))
+    return estimate(tally(graded), [tally(turns) for turns in conversations.values()])

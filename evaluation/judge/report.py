@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
 from evaluation.figures import FIGURES
 from evaluation.judge.agreement import agreement_of, kappa_of
@@ -73,6 +73,23 @@ class JudgeReport:
     def not_run(cls, reason: str) -> JudgeReport:
         """No judge was asked, and why."""
         return cls("not_run", reason)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> JudgeReport:
+        """Read back what `to_json` wrote. Raises KeyError, TypeError or ValueError for another shape."""
+        status = given["status"]
+        if status not in get_args(Status):
+            raise ValueError(f"status {status!r}: one of {', '.join(get_args(Status))} is expected")
+        known = {one.name for one in fields(cls)}
+        values = {name: value for name, value in given.items() if name in known}
+        estimates = ("agreement", "kappa", "rule_agreement", "rule_kappa")
+        values |= {name: Estimate(**given[name]) for name in estimates if name in given}
+        if "served_models" in given:
+            values["served_models"] = tuple(given["served_models"])
+        if status == "judged":
+            values["metrics"] = {name: Estimate(**given[name]) for name in METRICS}
+            values["recall"] = {name: Estimate(**one) for name, one in given["recall"].items()}
+        return cls(**values)
 
     def with_unread(self, causes: Sequence[str]) -> JudgeReport:
         """The same with so many more rows unjudged, which could not be read for these causes."""

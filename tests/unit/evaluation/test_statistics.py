@@ -157,9 +157,11 @@ def test_the_paired_interval_is_near_its_normal_approximation_and_repeatable() -
     assert (found.low, found.high) == pytest.approx((mean - spread, mean + spread), abs=0.008)
 
 
-def test_rows_on_which_the_variants_never_differ_give_a_difference_of_zero() -> None:
-    found = compare_paired([True, False], [True, False])
-    assert (found.difference, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+def test_rows_on_which_the_variants_never_differ_have_an_interval_all_the_same() -> None:
+    found = compare_paired([True] * 150 + [False] * 150, [True] * 150 + [False] * 150)
+    assert (found.difference, found.p, found.discordance) == (0.0, 1.0, 0.0)
+    # The rule of three: what was not seen in n rows may still happen in 3 of n.
+    assert (found.low, found.high) == pytest.approx((-3 / 300, 3 / 300), abs=0.001)
 
 
 def test_unequal_lengths_are_an_error() -> None:

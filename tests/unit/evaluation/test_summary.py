@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from evaluation.figures import FIGURES
+from evaluation.figures import FIGURES, OUTCOMES
 from evaluation.suites import SUITES, Suite
-from evaluation.summary import rate, summarise
+from evaluation.summary import summarise
 from evaluation.tables import table_of_summary
 from evaluation.toolcalls import score_suite
 from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio
@@ -125,14 +125,11 @@ def test_rows_that_could_not_be_read_are_unscored_rows() -> None:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_what_tables_show_is_among_the_figures_and_counts_the_same(name: str) -> None:
+def test_what_tables_show_comes_first_and_the_main_metric_can_be_held_row_against_row(name: str) -> None:
     suite = SUITES[name]
-    rows, said = suite_of(30)
-    scores = score_suite(rows, said).scores
-    summary = summarise(suite, rows, scores)
     assert suite.figures[: len(suite.shown)] == suite.shown, "what is read first stands first"
     assert len(set(suite.figures)) == len(suite.figures)
-    assert summary.metrics[suite.main_metric].value == rate(list(scores.values()), suite.main_part).value
+    assert suite.main_metric in OUTCOMES
 
 
 def test_a_conversation_is_right_if_every_turn_is() -> None:
