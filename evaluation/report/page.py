@@ -1,108 +1,197 @@
-"""The report: one HTML page that opens from disk, with its pictures inside and no script.
+"""The report: one HTML page that opens from disk, with pictures, rows, style and script inside.
 
-Everything that comes from rows and completions is escaped by the template engine.
+Everything that comes from rows and models is made visible and escaped by the template engine, or packed as
+data that the script turns into text nodes. The page's policy (Content Security Policy, level 2) allows the
+two blocks of ours by their hashes, pictures in the page, and nothing else: no request, no other script.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from evaluation.comparison import Comparison, Row
-from evaluation.completions import Completions
+from evaluation.comparison import Comparison
 from evaluation.figures import FIGURES
-from evaluation.sentences import describe_judge, describe_pair, format_estimate
+from evaluation.report.changes import Changes, changes_of
+from evaluation.report.costs import costs_of, describe_costs, format_usd
+from evaluation.report.pictures import Picture
+from evaluation.report.provenance import provenance_of
+from evaluation.report.results import Results
+from evaluation.report.rows import pack_rows
+from evaluation.report.slices import Slice, slices_of
+from evaluation.report.visible import make_visible
+from evaluation.sentences import describe_judge, describe_pair, format_estimate, format_p
 from evaluation.suites import SUITES
-from evaluation.toolcalls.score import Score
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-MAX_EXAMPLES_PER_SUITE = 100
-MAX_CHARACTERS_SHOWN = 2_000
+# The sections that hold pictures, by what their names begin with.
+PICTURES_OF = {
+    "accuracy": ("accuracy",),
+    "changes": ("changes",),
+    "decisions": ("recall", "confusion"),
+    "slices": ("slices",),
+    "curves": ("curves",),
+    "cost": ("reward", "cost"),
+}
+NO_GATE = "No gate was asked for."
+EM_DASH = "—"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one variant made of one row."""
+class RuleLine:
+    """A rule of the gate, its figures in words."""
 
-    variant: str
-    reason: str
-    is_correct: bool
-    completion: str
-
-
-@dataclass(frozen=True)
-class Example:
-    """A row on which the variants differ."""
-
-    row_id: str
-    question: str
-    expected: str
-    gold: str
-    outcomes: Sequence[Outcome]
+    variants: str
+    kind: str
+    figure: str
+    difference: str
+    tolerance: str
+    p: str
+    passed: bool
+    statement: str
 
 
-def render_report(comparison: Comparison, completions: Completions, pictures: Sequence[Path]) -> str:
-    """Render the page. `pictures` are put into it; `completions` are shown where variants differ."""
+def render_report(results: Results, pictures: Sequence[Picture]) -> str:
+    """Render the page. The text holds no unpaired surrogate, so it can be written as UTF-8."""
+    comparison, gate = results.comparison, results.plan.get("gate") or {}
+    style, script = (read_template(name) for name in ("report.css", "report.js"))
+    costs = costs_of(results.plan, comparison)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            comparison=comparison,
+            suites=SUITES,
+            figures=FIGURES,
+            verdict=gate.get("statement") or NO_GATE,
+            promoted=gate.get("promoted"),
+            rules=[rule_line(rule) for rule in gate.get("rules") or ()],
+            pictures=place_pictures(pictures),
+            changes=_by_suite(comparison, changes_of(comparison)),
+            slices=_by_suite(comparison, slices_of(comparison, results.contaminated)),
+            curves=results.curves,
+            costs=costs,
+            cost_words=describe_costs(costs) if costs else "",
+            provenance=provenance_of(results),
+            row_count=sum(len(rows) for rows in comparison.rows.values()),
+            packed_rows=pack_rows(results),
+            policy=policy_of(style, script),
+            style=Markup(style),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+        )
+    )
+
+
+def read_template(name: str) -> str:
+    """The text of a file beside the templates, as the page holds it."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def policy_of(style: str, script: str) -> str:
+    """The Content Security Policy of a page with one block of style and one of script."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src '{_hash_of(style)}'",
+            f"script-src '{_hash_of(script)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def place_pictures(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
+    """The pictures by section; those of no section stand under `other`."""
+    placed: dict[str, list[Picture]] = {section: [] for section in (*PICTURES_OF, "other")}
+    for picture in pictures:
+        known = (section for section, starts in PICTURES_OF.items() if picture.name.startswith(starts))
+        placed[next(known, "other")].append(picture)
+    return placed
+
+
+def rule_line(rule: Mapping[str, Any]) -> RuleLine:
+    """Write a rule of the plan's gate in words; shares become percentage points."""
+    low, high = (format_points(rule.get(name)) for name in ("low", "high"))
+    difference = format_points(rule.get("difference"))
+    tolerance = rule.get("tolerance")
+    return RuleLine(
+        variants=" over ".join(str(rule[end]) for end in ("variant", "over") if rule.get(end)),
+        kind=str(rule.get("kind", "")),
+        figure=f"{rule.get('suite', '')}: {rule.get('metric', '')}",
+        difference=difference if EM_DASH in (low, high) else f"{difference} ({low} to {high})",
+        tolerance=EM_DASH if tolerance is None else f"{100 * tolerance:.1f}",
+        p=EM_DASH if rule.get("p") is None else format_p(rule["p"]),
+        passed=rule.get("passed") is True,
+        statement=str(rule.get("statement") or ""),
+    )
+
+
+def format_points(share: float | None) -> str:
+    """A difference of shares in percentage points.
+
+    >>> format_points(0.041), format_points(None)
+    ('+4.1', '—')
+    """
+    return EM_DASH if share is None else f"{100 * share:+.1f}"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A job's seconds as hours, minutes and seconds.
+
+    >>> format_seconds(3725), format_seconds(59), format_seconds(None)
+    ('1 h 02 min', '59 s', '—')
+    """
+    if seconds is None:
+        return EM_DASH
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters["estimate"] = format_estimate
     environment.filters["sentence"] = describe_pair
     environment.filters["judged"] = describe_judge
-    return environment.get_template("report.html.jinja").render(
-        comparison=comparison,
-        suites=SUITES,
-        figures=FIGURES,
-        pictures={path.stem: _as_data_uri(path) for path in pictures},
-        examples={
-            suite: find_examples(comparison, suite, completions.get(suite, {})) for suite in comparison.rows
-        },
-        max_examples=MAX_EXAMPLES_PER_SUITE,
-    )
+    environment.filters["points"] = format_points
+    environment.filters["seconds"] = format_seconds
+    environment.filters["usd"] = lambda amount: EM_DASH if amount is None else format_usd(amount)
+    environment.filters["data_uri"] = _as_data_uri
+    return environment
 
 
-def find_examples(
-    comparison: Comparison, suite: str, completions: Mapping[str, Mapping[str, str]]
-) -> list[Example]:
-    """Find the rows on which some variants are right and others wrong, in the rows' order."""
-    scores = comparison.scores[suite]
-    examples = []
-    for row in comparison.rows[suite]:
-        row_id = str(row["id"])
-        outcomes = [
-            _outcome(variant, scored.get(row_id), completions.get(variant, {}).get(row_id, ""))
-            for variant, scored in scores.items()
-        ]
-        if len({outcome.is_correct for outcome in outcomes}) > 1:
-            examples.append(_example(row, outcomes))
-    return examples[:MAX_EXAMPLES_PER_SUITE]
+def _shown(value: object) -> object:
+    # Markup is what the template itself made, and is a str too.
+    return make_visible(value) if type(value) is str else value
 
 
-def _outcome(variant: str, score: Score | None, completion: str) -> Outcome:
-    if score is None or score.value is None:
-        return Outcome(variant, "unscored", False, (score.error or "") if score else "")
-    return Outcome(variant, str(score.reason), score.is_correct, completion[:MAX_CHARACTERS_SHOWN])
+def _by_suite(
+    comparison: Comparison, found: Sequence[Changes] | Sequence[Slice]
+) -> dict[str, list[Changes | Slice]]:
+    by_suite = {suite: [one for one in found if one.suite == suite] for suite in comparison.rows}
+    return {suite: group for suite, group in by_suite.items() if group}
 
 
-def _example(row: Row, outcomes: Sequence[Outcome]) -> Example:
-    expected: Mapping[str, Any] = row["expected"]
-    calls = [f"{call['name']}({call['arguments']})" for call in expected.get("calls") or ()]
-    gold = expected.get("text") or expected.get("allowed") or "\n".join(calls)
-    turns = [str(message.get("content") or "") for message in row["messages"] if message["role"] == "user"]
-    question = turns[-1] if turns else ""
-    return Example(
-        str(row["id"]),
-        question[:MAX_CHARACTERS_SHOWN],
-        expected["decision"],
-        str(gold)[:MAX_CHARACTERS_SHOWN],
-        outcomes,
-    )
+def _as_data_uri(svg: str) -> str:
+    encoded = base64.b64encode(svg.encode("utf-8", "replace")).decode("ascii")
+    return f"data:image/svg+xml;base64,{encoded}"
 
 
-def _as_data_uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+def _hash_of(block: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(block.encode("utf-8")).digest()).decode("ascii")
