@@ -34,6 +34,7 @@ __all__ = [
     "VARIANTS",
     "Comparison",
     "Pair",
+    "Row",
     "TestSet",
     "compare",
     "compare_scores",
