@@ -1,0 +1,118 @@
+"""One thing held against another: runs with runs, or seeds with seeds, on the rows that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from evaluation.figures import OUTCOMES
+from evaluation.history.runs import Row, Scores, digest_of_row
+from evaluation.pairs import Pair, compare_scores
+from evaluation.sentences import describe_pair, format_p
+from evaluation.statistics import (
+    SIGNIFICANCE,
+    PairedDifference,
+    adjust_by_holm,
+    compare_seeds,
+    detectable_difference,
+)
+from evaluation.toolcalls.metrics import graded_of
+
+
+@dataclass(frozen=True)
+class CommonRows:
+    """The rows that two test sets share, and how many are left out.
+
+    `only_a`, `only_b`: ids that one alone has; `changed`: ids that both have with other content.
+    """
+
+    rows: Sequence[Row]
+    only_a: int
+    only_b: int
+    changed: int
+
+    @property
+    def left_out(self) -> int:
+        """How many ids are not compared."""
+        return self.only_a + self.only_b + self.changed
+
+    @property
+    def share(self) -> float:
+        """The compared rows as a share of all ids."""
+        return len(self.rows) / max(len(self.rows) + self.left_out, 1)
+
+
+def common_rows(a: Sequence[Row], b: Sequence[Row]) -> CommonRows:
+    """Find the rows that have one id and one content in both."""
+    ours = {str(row["id"]): digest_of_row(row) for row in a}
+    theirs = {str(row["id"]): digest_of_row(row) for row in b}
+    shared = ours.keys() & theirs.keys()
+    equal = {one for one in shared if ours[one] == theirs[one]}
+    rows = [row for row in a if str(row["id"]) in equal]
+    return CommonRows(rows, len(ours) - len(shared), len(theirs) - len(shared), len(shared) - len(equal))
+
+
+def compare_entries(
+    suite: str,
+    metric: str,
+    names: tuple[str, str],
+    rows: Sequence[Row],
+    a: Sequence[Scores],
+    b: Sequence[Scores],
+) -> Pair:
+    """Hold `a` against `b`, each the scores of one seed or of several, on rows that both answered."""
+    if len(a) == len(b) == 1:
+        result = compare_scores(suite, rows, a[0], b[0], metric)
+    else:
+        result = _compare_seeds(metric, rows, a, b)
+    return Pair(suite, metric, *names, result)
+
+
+def allow_for_all(pairs: Sequence[Pair]) -> list[Pair]:
+    """Adjust the p of pairs that are looked at together (Holm), and say what their rows can show."""
+    adjusted = adjust_by_holm([pair.result.p for pair in pairs])
+    family = sum(p is not None for p in adjusted)
+    return [
+        replace(pair, p_holm=p, comparisons=family, detectable=_detectable(pair.result, family))
+        for pair, p in zip(pairs, adjusted, strict=True)
+    ]
+
+
+def describe_change(pair: Pair) -> str:
+    """Say in words whether a difference is real, as `describe_pair` does; between seeds no power is known."""
+    result = pair.result
+    if result.discordance is not None or pair.p_holm is None or result.difference is None:
+        return describe_pair(pair)
+    interval = f"{100 * (result.low or 0):+.1f} to {100 * (result.high or 0):+.1f}"
+    return (
+        f"{pair.a} over {pair.b}: {100 * result.difference:+.1f} points, 95% interval {interval}, "
+        f"{format_p(pair.p_holm)} (Holm over {pair.comparisons}), {result.n} rows averaged over seeds: "
+        f"{'real' if pair.is_real else 'within noise'}"
+    )
+
+
+def _compare_seeds(
+    metric: str, rows: Sequence[Row], a: Sequence[Scores], b: Sequence[Scores]
+) -> PairedDifference:
+    columns, conversations = [], []
+    for number, row in enumerate(rows):
+        column = [_outcome(metric, row, scores) for scores in (*a, *b)]
+        if None not in column:
+            columns.append([bool(one) for one in column])
+            conversations.append(str(row.get("conversation") or "") or number)
+    by_seed = list(zip(*columns, strict=True)) if columns else [()] * (len(a) + len(b))
+    found = compare_seeds(by_seed[: len(a)], by_seed[len(a) :], conversations)
+    return PairedDifference(found.difference, found.low, found.high, found.p, found.n)
+
+
+def _outcome(metric: str, row: Row, scores: Scores) -> bool | None:
+    score = scores.get(str(row["id"]))
+    return None if score is None or score.value is None else OUTCOMES[metric](graded_of(row, score))
+
+
+def _detectable(result: PairedDifference, family: int) -> float | None:
+    if result.discordance is None:
+        return None
+    return detectable_difference(
+        result.n / result.design_effect, result.discordance, SIGNIFICANCE / max(family, 1)
+    )
