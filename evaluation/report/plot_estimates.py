@@ -1,0 +1,261 @@
+"""Estimates as marks with their intervals, the figure beside each: accuracy, recall, slices, mean rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+from matplotlib.figure import Figure
+
+from evaluation.comparison import Comparison
+from evaluation.report.plot_sheet import (
+    GAP,
+    HEAD,
+    LINE,
+    Drawing,
+    Sheet,
+    label_of,
+    open_sheet,
+)
+from evaluation.report.plot_themes import SMALL, Theme
+from evaluation.report.plot_words import DECISION_NAMES
+from evaluation.report.slices import Slice
+from evaluation.statistics import Estimate
+from evaluation.suites import SUITES
+from evaluation.toolcalls.decision import DECISIONS
+
+MAX_COLUMNS = 4
+# Hundredths between two columns, each of which is a hundred wide.
+BETWEEN = 26
+# Beyond 100 in a single column, where the figure of a variant that is always right stands.
+ROOM = 14
+COLUMN_HEAD = 0.36
+FEW_ROWS = 10
+BY_NAMES = {
+    "tools": "by tools offered",
+    "length": "by length of the prompt in characters",
+    "language": "by language, guessed",
+    "source": "by source",
+    "overlap": "by overlap with the training rows",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A labelled line of marks, one a column; `variants`: whose mark each is."""
+
+    label: str
+    note: str
+    marks: Sequence[Estimate | None]
+    variants: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines under a heading; `columns`: the heads of the columns, none for a single one."""
+
+    head: str
+    columns: Sequence[str]
+    lines: Sequence[Line]
+
+    @property
+    def height(self) -> float:
+        """Inches that it takes, with the gap after it."""
+        return HEAD + (COLUMN_HEAD if self.columns else 0) + LINE * len(self.lines) + GAP
+
+
+def draw_accuracy(comparison: Comparison) -> Drawing:
+    """The main metric of every suite by variant."""
+    title = "How often each variant is right, with 95% intervals"
+    sections = []
+    for suite, summaries in comparison.summaries.items():
+        metric = SUITES[suite].main_metric
+        figures = {variant: summary.metrics[metric] for variant, summary in summaries.items()}
+        sections.append(_by_variant(f"{suite}: {metric}, {len(comparison.rows[suite])} rows", figures))
+    alt = "; ".join(f"{section.head}: {_listed(section.lines)}" for section in sections)
+    return Drawing("accuracy", title, alt, partial(_draw, title, sections, comparison.variants, "percent"))
+
+
+def draw_recall(comparison: Comparison) -> Drawing:
+    """Of the rows that expect a decision, how often it was taken, by suite and variant."""
+    title = "How often the expected decision is taken, by decision"
+    sections = []
+    said = []
+    for suite, summaries in comparison.summaries.items():
+        n = {name: max((one.recall[name].n for one in summaries.values()), default=0) for name in DECISIONS}
+        shown = [name for name in DECISIONS if n[name]]
+        columns = [f"{DECISION_NAMES[name]}\n{n[name]} rows" for name in shown]
+        lines = [
+            Line(label_of(variant), "", [one.recall[name] for name in shown], [variant] * len(shown))
+            for variant, one in summaries.items()
+        ]
+        sections.append(Section(suite, columns, lines if shown else []))
+        names = [DECISION_NAMES[name] for name in shown]
+        said.append(f"{suite}: " + "; ".join(_recall_words(line, names) for line in lines))
+    draw = partial(_draw, title, sections, comparison.variants, "percent")
+    return Drawing("recall", title, ". ".join(said), draw)
+
+
+def draw_slices(suite: str, slices: Sequence[Slice], variants: Sequence[str]) -> Drawing | None:
+    """A suite's main metric by slice and variant; None where nothing divides its rows."""
+    grouped = {by: list(found) for by, found in groupby(slices, key=lambda one: one.by)}
+    divided = {by: found for by, found in grouped.items() if len(found) > 1}
+    if not divided:
+        return None
+    title = f"{suite}: {SUITES[suite].main_metric} by slice of the rows, with 95% intervals"
+    sections = [
+        _section_of_slices(BY_NAMES[by], found, shown)
+        for shown in _chunks(list(variants))
+        for by, found in divided.items()
+    ]
+    alt = f"{suite}, weakest slice of {FEW_ROWS} rows or more: {_weakest(divided, variants)}"
+    return Drawing(f"slices_{suite}", title, alt, partial(_draw, title, sections, list(variants), "percent"))
+
+
+def draw_rewards(suite: str, rewards: Mapping[str, Estimate], variants: list[str]) -> Drawing:
+    """The mean reward by variant, for a run that cost nothing."""
+    title = f"{suite}: mean reward by variant, with 95% intervals"
+    section = _by_variant(f"{suite}: mean value of the scores", rewards)
+    said = [f"{name} {'none' if one.value is None else f'{one.value:.2f}'}" for name, one in rewards.items()]
+    draw = partial(_draw, title, [section], variants, "share")
+    return Drawing("reward_and_cost", title, f"{suite}, mean reward: {', '.join(said)}", draw)
+
+
+def _by_variant(head: str, figures: Mapping[str, Estimate]) -> Section:
+    most = max((one.n for one in figures.values()), default=0)
+    return Section(
+        head,
+        [],
+        [
+            Line(label_of(variant), f"{one.n} rows" if 0 < one.n < most else "", [one], [variant])
+            for variant, one in figures.items()
+        ],
+    )
+
+
+def _section_of_slices(head: str, slices: Sequence[Slice], variants: Sequence[str]) -> Section:
+    lines = [
+        Line(
+            label_of(one.name.removesuffix(" characters")),
+            f"{one.rows} {'row' if one.rows == 1 else 'rows'}",
+            [one.figures.get(variant) for variant in variants],
+            list(variants),
+        )
+        for one in slices
+    ]
+    return Section(head, [label_of(name, 12) for name in variants], lines)
+
+
+def _chunks(variants: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(variants), MAX_COLUMNS):
+        yield variants[start : start + MAX_COLUMNS]
+
+
+def _draw(title: str, sections: Sequence[Section], variants: list[str], unit: str, theme: Theme) -> Figure:
+    texts = [text for section in sections for line in section.lines for text in (line.label, line.note)]
+    sheet = open_sheet(theme, title, texts, sum(section.height for section in sections))
+    columns = max((len(section.columns) for section in sections), default=0) or 1
+    is_single = columns == 1
+    sheet.axes.set_xlim(-2, 100 + ROOM if is_single else columns * (100 + BETWEEN) - BETWEEN / 2)
+    y = 0.0
+    for section in sections:
+        _draw_section(sheet, section, y, variants, unit, is_single)
+        y += section.height
+    _write_scale(sheet, columns, unit)
+    return sheet.figure
+
+
+def _draw_section(
+    sheet: Sheet, section: Section, top: float, variants: list[str], unit: str, is_single: bool
+) -> None:
+    sheet.write_head(top + HEAD / 2, section.head)
+    start = top + HEAD + (COLUMN_HEAD if section.columns else 0)
+    end = start + LINE * len(section.lines)
+    for number, name in enumerate(section.columns):
+        place = number * (100 + BETWEEN) + 50
+        sheet.axes.text(
+            place, start - 0.06, name, ha="center", va="bottom", fontsize=SMALL, color=sheet.theme.ink
+        )
+    for number in range(max(len(section.columns), 1) if section.lines else 0):
+        left = number * (100 + BETWEEN)
+        sheet.axes.vlines([left, left + 50, left + 100], start, end, color=sheet.theme.grid, linewidth=0.8)
+    for number, line in enumerate(section.lines):
+        y = start + (number + 0.5) * LINE
+        sheet.write_label(y, line.label, line.note)
+        for column, (one, variant) in enumerate(zip(line.marks, line.variants, strict=True)):
+            style = sheet.theme.style_of(variant, variants)
+            _draw_mark(sheet, column * (100 + BETWEEN), y, one, style, unit, is_single)
+
+
+def _draw_mark(
+    sheet: Sheet,
+    left: float,
+    y: float,
+    one: Estimate | None,
+    style: tuple[str, str],
+    unit: str,
+    is_single: bool,
+) -> None:
+    axes, theme = sheet.axes, sheet.theme
+    if one is None or one.value is None or one.low is None or one.high is None:
+        text, place, align = ("none scored", left + 2, "left") if is_single else ("–", left + 50, "center")
+        axes.text(place, y, text, ha=align, va="center", color=theme.muted, fontsize=SMALL)
+        return
+    colour, marker = style
+    # Beside other columns there is room above the mark alone.
+    height = y if is_single else y + 0.06
+    value, low, high = (left + 100 * part for part in (one.value, one.low, one.high))
+    axes.hlines(height, low, high, color=theme.ink, linewidth=1.3)
+    axes.plot(
+        value, height, marker, color=colour, markersize=7, markeredgecolor=theme.ink, markeredgewidth=0.7
+    )
+    text = _written(one.value, unit, is_single)
+    if is_single:
+        axes.text(high + 2, y, text, ha="left", va="center", fontsize=SMALL)
+    else:
+        axes.text(value, y - 0.045, text, ha="center", va="bottom", fontsize=SMALL - 0.5)
+
+
+def _written(value: float, unit: str, is_single: bool) -> str:
+    if unit == "share":
+        return f"{value:.2f}"
+    return f"{value:.1%}" if is_single else f"{100 * value:.0f}"
+
+
+def _write_scale(sheet: Sheet, columns: int, unit: str) -> None:
+    steps = (0, 50, 100) if columns < 3 else (0, 100)
+    ticks = {number * (100 + BETWEEN) + step: step for number in range(columns) for step in steps}
+    last = f"100{'%' if columns == 1 else ''}"
+    texts = {0: "0", 50: "0.5", 100: "1"} if unit == "share" else {0: "0", 50: "50", 100: last}
+    sheet.axes.set_xticks(list(ticks), [texts[step] for step in ticks.values()])
+
+
+def _listed(lines: Sequence[Line]) -> str:
+    return ", ".join(f"{line.variants[0]} {_percent(line.marks[0])}" for line in lines)
+
+
+def _recall_words(line: Line, names: Sequence[str]) -> str:
+    said = [f"{name} {_percent(one)}" for name, one in zip(names, line.marks, strict=True)]
+    return f"{line.label} {', '.join(said)}"
+
+
+def _weakest(grouped: Mapping[str, Sequence[Slice]], variants: Sequence[str]) -> str:
+    every = [one for found in grouped.values() for one in found]
+    said = []
+    for variant in variants:
+        known = [
+            (figure.value, one.name)
+            for one in every
+            if (figure := one.figures.get(variant)) is not None
+            and figure.value is not None
+            and figure.n >= FEW_ROWS
+        ]
+        value, name = min(known, default=(None, ""))
+        said.append(f"{variant} {'none' if value is None else f'{label_of(name, 40)} {value:.1%}'}")
+    return ", ".join(said)
+
+
+def _percent(one: Estimate | None) -> str:
+    return "none scored" if one is None or one.value is None else f"{one.value:.1%}"

@@ -1,0 +1,112 @@
+"""A picture as a sheet of lines: labels at the left, marks at the right, as high as what it holds.
+
+Laid out in inches rather than by a solver, so that the letters have one size whatever the number of lines.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+from evaluation.report.plot_themes import LARGE, SMALL, Theme
+from evaluation.report.visible import make_visible
+
+# Inches: shown 368 pixels wide, the smallest letters are 9 pixels high.
+WIDTH = 5.4
+LINE, HEAD, GAP, FOOT, MARGIN = 0.36, 0.3, 0.16, 0.34, 0.12
+LETTER = 0.085
+TITLE_LINE, TITLE_LETTERS = 0.22, 52
+LABEL_LETTERS = 24
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that is still to be drawn for one theme or another."""
+
+    name: str
+    title: str
+    alt: str
+    draw: Callable[[Theme], Figure]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An open figure. Its axes count down from the top in inches; `edge`: the left end, in their x."""
+
+    theme: Theme
+    figure: Figure
+    axes: Axes
+
+    def write_head(self, y: float, text: str, note: str = "") -> None:
+        """Begin a section: its name, and below it what more there is to say."""
+        place = blended_transform_factory(self.figure.transFigure, self.axes.transData)
+        left = MARGIN / WIDTH
+        self.axes.text(left, y, text, transform=place, va="center", fontweight="bold")
+        if note:
+            self.axes.text(
+                left, y + 0.2, note, transform=place, va="center", fontsize=SMALL, color=self.theme.muted
+            )
+
+    def write_label(self, y: float, text: str, note: str = "") -> None:
+        """Name a line, with a smaller note below."""
+        place = self.axes.get_yaxis_transform()
+        rise = 0.075 if note else 0.0
+        self.axes.text(-0.02, y - rise, text, transform=place, ha="right", va="center")
+        if note:
+            self.axes.text(
+                -0.02,
+                y + 0.085,
+                note,
+                transform=place,
+                ha="right",
+                va="center",
+                fontsize=SMALL - 1,
+                color=self.theme.muted,
+            )
+
+
+def open_sheet(theme: Theme, title: str, labels: Iterable[str], height: float, foot: float = FOOT) -> Sheet:
+    """Open a sheet for lines of these labels, `height` inches high without title and foot."""
+    lines = textwrap.wrap(title, TITLE_LETTERS) if theme.has_title else []
+    head = len(lines) * TITLE_LINE + MARGIN
+    whole = head + height + foot
+    label = max((len(line) for line in labels), default=0) * LETTER + 2 * MARGIN
+    figure = Figure(figsize=(WIDTH, whole))
+    box = (label / WIDTH, foot / whole, (WIDTH - label - MARGIN) / WIDTH, height / whole)
+    axes = figure.add_axes(box)
+    axes.set_ylim(height, 0)
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=theme.muted)
+    if lines:
+        place = (MARGIN / WIDTH, 1 - MARGIN / 2 / whole)
+        figure.text(*place, "\n".join(lines), va="top", fontsize=LARGE, fontweight="bold", linespacing=1.2)
+    return Sheet(theme, figure, axes)
+
+
+def label_of(text: str, letters: int = LABEL_LETTERS) -> str:
+    """A name as a label: one line, nothing unseen in it, its middle left out where it is long.
+
+    >>> label_of("a_source_with_a_very_long_name_2024", 16)
+    'a_source…me_2024'
+    """
+    line = " ".join(make_visible(text).split()) or "(empty)"
+    if len(line) <= letters:
+        return line
+    kept = letters - 1
+    return f"{line[: kept - kept // 2]}…{line[len(line) - kept // 2 :]}"
+
+
+def join_words(parts: Sequence[str]) -> str:
+    """Parts of a sentence, the last joined by 'and'.
+
+    >>> join_words(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
