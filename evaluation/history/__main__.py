@@ -52,13 +52,13 @@ def _list(store: Store, runs: Sequence[Run], given: argparse.Namespace) -> None:
             f"--variant {given.variant}: no run has it; the nearest are {nearest(given.variant, known)}"
         )
     listings = [list_group(store, group, given.last) for group in groups]
+    links = [store.link(one.suite, one.digest) if one.digest else None for one in groups]
     if given.json:
-        print(json.dumps(listing_to_json(listings, runs), indent=1, allow_nan=False))
+        print(json.dumps(listing_to_json(listings, runs, links), indent=1, allow_nan=False))
         return
     console = _console()
-    for listing in listings:
-        digest = listing.group.digest
-        print_listing(console, listing, store.link(listing.group.suite, digest) if digest else None)
+    for listing, link in zip(listings, links, strict=True):
+        print_listing(console, listing, link)
     print_faults(console, runs)
 
 

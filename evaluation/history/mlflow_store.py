@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import tempfile
@@ -30,6 +31,9 @@ RUNS_PER_REQUEST = 1000
 METRIC_PARTS = 3
 
 T = TypeVar("T")
+
+# SageMaker's plugin looks for an ARN in every tracking URI and complains at each request where there is none.
+logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
 
 
 class MlflowStore:
@@ -79,11 +83,15 @@ class MlflowStore:
         return champions
 
     def link(self, suite: str, digest: str) -> str | None:
-        """The experiment's page, filtered to the test set; a server named by an ARN has no such address."""
+        """The experiment's charts of the executions on this test set: a bar a run, a chart a figure and variant.
+
+        A server named by an ARN has no such address.
+        """
         if not self._uri.startswith(("http://", "https://")):
             return None
         wanted = quote(f"tags.`{TEST_SET}{suite}` = '{digest}'", safe="")
-        return f"{self._uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs?searchFilter={wanted}"
+        page = f"{self._uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs"
+        return f"{page}?compareRunsMode=CHART&searchFilter={wanted}"
 
     def _parents(self) -> list[TrackedRun]:
         try:

@@ -13,8 +13,10 @@ from evaluation.history.two_runs import SuiteComparison
 from evaluation.pairs import Pair
 
 
-def listing_to_json(listings: Sequence[Listing], runs: Sequence[Run]) -> dict[str, Any]:
-    """`groups`: a test set each, with its lines; `not_listed`: runs without figures, and why."""
+def listing_to_json(
+    listings: Sequence[Listing], runs: Sequence[Run], links: Sequence[str | None]
+) -> dict[str, Any]:
+    """`groups`: a test set each, with its lines and `links`; `not_listed`: runs without figures, and why."""
     return {
         "groups": [
             {
@@ -24,8 +26,9 @@ def listing_to_json(listings: Sequence[Listing], runs: Sequence[Run]) -> dict[st
                 "lines": [_line(line) for line in one.lines],
                 "earlier": one.earlier,
                 "notes": list(one.notes),
+                "mlflow": link,
             }
-            for one in listings
+            for one, link in zip(listings, links, strict=True)
         ],
         "not_listed": [{"run_id": run.run_id, "reason": run.fault} for run in runs if run.fault],
     }

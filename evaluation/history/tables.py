@@ -14,7 +14,6 @@ from evaluation.history.listing import Line, Listing
 from evaluation.history.runs import Run
 from evaluation.history.two_runs import SuiteComparison
 from evaluation.pairs import Pair
-from evaluation.sentences import format_estimate
 from evaluation.statistics import Estimate, SeedAverage
 
 WIDTH = 118
@@ -30,6 +29,7 @@ LOWER_IS_BETTER = frozenset(
     )
 )
 NONE = "—"
+PROMOTED = " *"
 
 
 def plain(text: str) -> Text:
@@ -49,10 +49,13 @@ def print_listing(console: Console, listing: Listing, link: str | None) -> None:
         console.print(plain(f"  setup {number}: {made}"))
     if not group.digest:
         console.print("  Which rows these runs were tested on is not recorded: they cannot be compared.")
+    if any(run.promoted == line.entry.variant for line in listing.lines for run in line.entry.runs):
+        console.print("  *: promoted by its run's gate.")
     changes = sum(line.change is not None for line in listing.lines)
     if changes:
         console.print(
-            f"  change: over the line before, 95% interval; p allows for the {changes} changes shown (Holm)."
+            f"  change: points over the line before, 95% interval; p allows for all {changes} changes shown "
+            "(Holm)."
         )
     if listing.earlier:
         console.print(f"  {listing.earlier} earlier lines are left out; --last N shows more.")
@@ -84,7 +87,7 @@ def print_comparisons(console: Console, found: Iterable[SuiteComparison]) -> Non
                 f"second, {one.common.changed} whose content differs"
             )
         for pair in one.pairs:
-            console.print(plain(f"  {pair.metric}: {describe_change(pair)}"))
+            console.print(plain(f"  {pair.metric}: {describe_change(pair)}"), soft_wrap=True)
         if one.guarded:
             console.print(_other_figures(one.guarded))
         console.print()
@@ -98,9 +101,9 @@ def _setups(listing: Listing) -> dict[tuple[str, str], str]:
 
 
 def _table_of(listing: Listing, setups: Mapping[tuple[str, str], str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     # Names are copied from here: they are folded, never cut.
-    table.add_column("date (UTC)", no_wrap=True)
+    table.add_column("date", no_wrap=True)
     table.add_column("run", overflow="fold")
     table.add_column("setup")
     table.add_column("seed")
@@ -130,19 +133,17 @@ def _add_line(table: Table, line: Line, setups: Mapping[tuple[str, str], str]) -
 
 
 def _name(run: Run, variant: str, is_part: bool) -> Text:
-    promoted = " (promoted)" if run.promoted == variant else ""
-    return plain(f"{'  ' if is_part else ''}{run.run_id}{promoted}")
+    return plain(f"{'  ' if is_part else ''}{run.run_id}{PROMOTED if run.promoted == variant else ''}")
 
 
 def _average(one: SeedAverage | None) -> str:
     if one is None or one.spread is None:
         return NONE
-    lowest, highest = 100 * one.lowest, 100 * one.highest
-    return f"{100 * one.mean:.1f} (sd {100 * one.spread:.1f}; {lowest:.1f} to {highest:.1f})"
+    return f"{100 * one.mean:.1f} (sd {100 * one.spread:.1f}; {100 * one.lowest:.0f}–{100 * one.highest:.0f})"
 
 
 def _other_figures(pairs: Sequence[Pair]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("figure", "a over b"):
         table.add_column(name)
     for name in ("points", "rows"):
@@ -156,13 +157,15 @@ def _other_figures(pairs: Sequence[Pair]) -> Table:
 
 
 def _date(run: Run) -> str:
-    return f"{run.started:%Y-%m-%d %H:%M}"
+    return f"{run.started:%Y-%m-%d}"
 
 
 def _figure(one: Estimate) -> str:
+    if one.value is None:
+        return NONE
     # Without comparison.json the server knows the figure alone.
-    known = one.value is not None and one.low is None
-    return f"{100 * one.value:.1f}" if known and one.value is not None else format_estimate(one)
+    interval = "" if one.low is None or one.high is None else f" [{100 * one.low:.0f}, {100 * one.high:.0f}]"
+    return f"{100 * one.value:.1f}{interval}"
 
 
 def _change(pair: Pair | None) -> str:
@@ -173,7 +176,7 @@ def _points(pair: Pair) -> str:
     result = pair.result
     if result.difference is None or result.low is None or result.high is None:
         return NONE
-    return f"{100 * result.difference:+.1f} ({100 * result.low:+.1f} to {100 * result.high:+.1f})"
+    return f"{100 * result.difference:+.1f} [{100 * result.low:+.0f}, {100 * result.high:+.0f}]"
 
 
 def _verdict(pair: Pair) -> str:

@@ -34,6 +34,8 @@ def compare_runs(
     A name without a variant stands for each variant that both have. With `any_rows` they may share as few
     rows as they like. Raises BadInput where they share no suite, no variant or too few rows.
     """
+    if (a.run.key, a.variant) == (b.run.key, b.variant):
+        raise BadInput(f"{a.run.run_id}: is named twice; name another run, or two variants of this one")
     shared = [name for name in SUITES if name in a.run.suites & b.run.suites and suite in (None, name)]
     if not shared:
         wanted = "a suite" if suite is None else f"the suite {suite!r}"
