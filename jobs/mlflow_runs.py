@@ -6,21 +6,30 @@ import hashlib
 import json
 import logging
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from jobs.container import JobEnvironment
-from jobs.run import Run, RunReference, Status, TrackingUnavailable
+from jobs.mlflow_registry import MlflowRegistry
+from jobs.mlflow_traces import log_traces
+from jobs.run import ChildRun, Run, RunReference, Status, TrackingUnavailable
+from jobs.traces import Trace
 
 SYSTEM_METRICS_INTERVAL_SECONDS = 3
-# The tracking server takes at most 100 parameters a request, and 6,000 characters a value.
+# The tracking server takes at most 1,000 metrics or 100 parameters a request, and 6,000 characters a
+# parameter's value.
+METRICS_PER_REQUEST = 1000
 PARAMS_PER_REQUEST = 100
 MAX_PARAM_CHARACTERS = 6000
+# MLflow's page shows an artifact as a table if this tag of the run lists it.
+TABLES_TAG = "mlflow.loggedArtifacts"
+CHILDREN_PER_PAGE = 500
 DIGEST_CHARACTERS = 16
 
 T = TypeVar("T")
@@ -42,7 +51,8 @@ class MlflowRun(Run):
         now_ms = int(time.time() * 1000)
         points = [Metric(key, float(value), now_ms, step) for key, value in metrics.items()]
         try:
-            self._client.log_batch(self.run_id, metrics=points)
+            for start in range(0, len(points), METRICS_PER_REQUEST):
+                self._client.log_batch(self.run_id, metrics=points[start : start + METRICS_PER_REQUEST])
         except Exception as error:
             self._complain(error)
 
@@ -70,6 +80,47 @@ class MlflowRun(Run):
         )
         described = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
         self._client.log_inputs(self.run_id, datasets=[described])
+
+    def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
+        # MlflowClient.log_table adds to a table that is there, so that a retried job would double it.
+        rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_text(json.dumps({"columns": list(columns), "data": rows}), encoding="utf-8")
+            self.log_artifact(path)
+        listed = json.loads(self.tags().get(TABLES_TAG, "[]"))
+        entry = {"path": name, "type": "table"}
+        if entry not in listed:
+            self.set_tags({TABLES_TAG: json.dumps([*listed, entry])})
+
+    def log_traces(self, traces: Sequence[Trace]) -> None:
+        try:
+            log_traces(self._client.tracking_uri, self.experiment_id, self.run_id, traces)
+        except Exception as error:
+            print(f"MLflow takes no traces, the run goes on without them: {error}", file=sys.stderr)
+
+    def tags(self) -> Mapping[str, str]:
+        return dict(self._client.get_run(self.run_id).data.tags)
+
+    def children(self) -> Sequence[ChildRun]:
+        found = self._client.search_runs(
+            [self.experiment_id],
+            f"tags.mlflow.parentRunId = '{self.run_id}'",
+            max_results=CHILDREN_PER_PAGE,
+            order_by=["attributes.start_time"],
+        )
+        return [
+            ChildRun(run.info.run_id, run.info.run_name, dict(run.data.tags), tuple(sorted(run.data.metrics)))
+            for run in found
+        ]
+
+    def curve(self, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
+        points = sorted(self._client.get_metric_history(run_id, metric), key=lambda one: one.timestamp)
+        return sorted({point.step: point.value for point in points}.items())
+
+    @property
+    def registry(self) -> MlflowRegistry:
+        return MlflowRegistry(self._client)
 
     def end(self, status: Status) -> None:
         active = mlflow.active_run()

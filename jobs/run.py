@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jobs.doors import BadInput, DoorError
+from jobs.registry import Registry
+from jobs.traces import Trace
 
 RUN_FILE = "run.json"
 
@@ -56,6 +58,16 @@ def weights_revision(model_dir: Path) -> str:
     return f"sha256:{whole.hexdigest()[:16]}"
 
 
+@dataclass(frozen=True)
+class ChildRun:
+    """One job's run under the parent: its tags, and the names of the metrics that it has."""
+
+    run_id: str
+    name: str
+    tags: Mapping[str, str]
+    metrics: tuple[str, ...] = ()
+
+
 class Run:
     """A run to report to; this one is silent and stands in where nothing is tracked."""
 
@@ -79,6 +91,29 @@ class Run:
 
         `context` is ``training``, ``evaluation``, …; `source` is where the file came from, if not `path`.
         """
+
+    def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
+        """Upload a table of JSON cells as `name`, which ends in ``.json``; written again, it is replaced."""
+
+    def log_traces(self, traces: Sequence[Trace]) -> None:
+        """Log traces, each of its own run and of this one; a server that takes none is named once."""
+
+    def tags(self) -> Mapping[str, str]:
+        """The tags that the run has, from whichever job."""
+        return {}
+
+    def children(self) -> Sequence[ChildRun]:
+        """The runs of the execution's jobs, where this is the execution's run."""
+        return ()
+
+    def curve(self, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
+        """The points (step, value) of a metric of some run, in the order of the steps; the last of a step."""
+        return ()
+
+    @property
+    def registry(self) -> Registry:
+        """The model registry of the run's server."""
+        return Registry()
 
     def end(self, status: Status) -> None:
         """End the run, or open it again with RUNNING."""

@@ -1,0 +1,204 @@
+"""The model card: what the model is, what it can do by which figures, what it got worse at, and its limits.
+
+The header is that of the Hugging Face hub (hub-docs, modelcard.md), with the fields that are known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from evaluation.comparison import Pair
+from evaluation.markdown import escape, table
+from evaluation.plan import gate_of, input_of
+from evaluation.registry.candidate import Candidate, estimates_of
+from evaluation.registry.register import Lineage, lineage_tags
+from evaluation.report.costs import costs_of, describe_costs
+from evaluation.report.results import Results
+from evaluation.sentences import describe_pair, format_estimate
+from evaluation.suites import SUITES
+
+# A model of the hub: owner/name.
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+LOADING = """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+# The folder that the version's source points to, copied to this machine.
+tokenizer = AutoTokenizer.from_pretrained("model")
+model = AutoModelForCausalLM.from_pretrained("model")
+prompt = tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
+```
+
+The chat template is part of the tokenizer, and the format of the calls that of the template."""
+
+
+def write_card(
+    candidate: Candidate | None,
+    results: Results,
+    lineage: Lineage,
+    data_report: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+) -> str:
+    """The card as Markdown; without a candidate it says that there is no model, and what was measured.
+
+    `data_report`: data.prepare's ``report.json``, empty where there is none. `rows`: the test rows as
+    evaluation.report.rows shows them.
+    """
+    sections = {
+        "The model": _what_it_is(candidate, results, lineage),
+        "Data": _data(data_report, lineage),
+        "Figures": _figures(results),
+        "Gate": _gate(results),
+        "What it got worse at": _worse(candidate, results),
+        "Limits": _limits(results, rows),
+        "Cost": _cost(results),
+        "How to load it": [LOADING] if candidate else [],
+    }
+    lines = [f"# {_title(candidate, results)}", ""]
+    for heading, content in sections.items():
+        if content:
+            lines += [f"## {heading}", "", *content, ""]
+    return _header(candidate, results) + "\n".join(lines)
+
+
+def _title(candidate: Candidate | None, results: Results) -> str:
+    base = escape(input_of(results.plan).get("base_model") or "a base model")
+    return f"{base}, {escape(candidate.variant)}, for tool calls" if candidate else f"{base}: no tuned model"
+
+
+def _header(candidate: Candidate | None, results: Results) -> str:
+    base = str(input_of(results.plan).get("base_model") or "")
+    fields: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    if _HUB_ID.fullmatch(base):
+        fields["base_model"] = base
+    fields["tags"] = ["tool-calling", "function-calling", "toolwright"]
+    measured = _measured(candidate, results)
+    if candidate and measured:
+        fields["model-index"] = [{"name": candidate.variant, "results": measured}]
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---\n\n"
+
+
+def _measured(candidate: Candidate | None, results: Results) -> list[dict[str, Any]]:
+    """The main metric of each suite, as the hub lists results."""
+    found = []
+    for suite, summaries in results.comparison.summaries.items():
+        if candidate and candidate.variant in summaries:
+            metric = SUITES[suite].main_metric
+            value = summaries[candidate.variant].metrics[metric].value
+            if value is not None:
+                found.append(
+                    {
+                        "task": {"type": "text-generation"},
+                        "dataset": {"name": suite, "type": suite},
+                        "metrics": [{"type": metric, "value": round(value, 4)}],
+                    }
+                )
+    return found
+
+
+def _what_it_is(candidate: Candidate | None, results: Results, lineage: Lineage) -> list[str]:
+    if candidate is None:
+        return ["No variant of this run was trained; the figures are those of the base."]
+    tags = lineage_tags(candidate, results, lineage)
+    shown = (
+        "run_id", "variant", "base_model", "base_model_revision", "recipe", "recipe_hash", "seed",
+        "training_job_name", "code_hash",
+    )  # fmt: skip
+    return table(["made from", ""], [(name, tags[name]) for name in shown if name in tags])
+
+
+def _data(report: Mapping[str, Any], lineage: Lineage) -> list[str]:
+    digest = lineage.reference.data_hash or report.get("data_hash")
+    lines = [f"Digest of the prepared rows: `{escape(digest)}`.", ""] if digest else []
+    splits = report.get("splits")
+    if isinstance(splits, Mapping):
+        rows = [
+            (name, split.get("rows"), ", ".join(f"{source} {count}" for source, count in _sources(split)))
+            for name, split in splits.items()
+            if isinstance(split, Mapping)
+        ]
+        lines += table(["file", "rows", "sources and their rows"], rows)
+    return lines
+
+
+def _sources(split: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    sources = split.get("sources")
+    return list(sources.items()) if isinstance(sources, Mapping) else []
+
+
+def _figures(results: Results) -> list[str]:
+    lines = ["In percent, with 95% intervals.", ""]
+    for suite, summaries in results.comparison.summaries.items():
+        names = SUITES[suite].shown
+        rows = [
+            (variant, *(format_estimate(estimates_of(one)[name]) for name in names), one.rows - one.unscored)
+            for variant, one in summaries.items()
+        ]
+        lines += [f"**{escape(suite)}**", "", *table(["variant", *names, "rows"], rows), ""]
+        lines += [f"- {escape(describe_pair(one))}" for one in results.comparison.pairs if one.suite == suite]
+        lines.append("")
+    return lines[:-1]
+
+
+def _gate(results: Results) -> list[str]:
+    gate = gate_of(results.plan)
+    lines = [escape(gate.get("statement") or "No gate was asked."), ""]
+    rules = [rule for rule in gate.get("rules") or () if isinstance(rule, Mapping)]
+    return lines + [
+        f"- {'passed' if rule.get('passed') else 'FAILED'}: {escape(rule.get('statement') or rule)}"
+        for rule in rules
+    ]
+
+
+def _worse(candidate: Candidate | None, results: Results) -> list[str]:
+    """What fell beyond noise against the base; of a rate of mistakes, what rose."""
+    if candidate is None:
+        return []
+    comparison = results.comparison
+    fallen = [
+        pair
+        for pair in (*comparison.pairs, *comparison.guarded)
+        if (pair.a, pair.b) == (candidate.variant, "base") and pair.is_real and _is_loss(pair)
+    ]
+    if not fallen:
+        return ["Nothing beyond noise, against the base, of what was measured; the limits say what that is."]
+    return [
+        f"- {escape(pair.suite)}, {escape(pair.metric)}: {escape(describe_pair(pair))}" for pair in fallen
+    ]
+
+
+def _is_loss(pair: Pair) -> bool:
+    difference = pair.result.difference or 0.0
+    return difference > 0 if pair.metric.endswith("_rate") else difference < 0
+
+
+def _limits(results: Results, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    comparison = results.comparison
+    lines = []
+    for suite, one in comparison.test_sets.items():
+        shows = [pair.detectable for pair in comparison.pairs if pair.suite == suite and pair.detectable]
+        least = f"; they can show differences from about {100 * max(shows):.0f} points on" if shows else ""
+        lines.append(f"- {escape(suite)}: {one.rows} rows{least}.")
+    languages = Counter(str(row.get("language")) for row in rows).most_common()
+    told = ", ".join(f"{name} {count}" for name, count in languages)
+    lines.append(f"- Languages of the test rows, guessed: {escape(told)}.")
+    asked = len(results.contaminated)
+    lines.append(
+        f"- Of the test rows, {asked} are also asked by a training row: what they gain may be memory."
+        if asked
+        else "- No test row was found to be asked by a training row as well."
+    )
+    prompted = any("prompt" in one for one in comparison.summaries.values())
+    if not prompted:
+        lines.append("- Not held against a few-shot prompt: whether tuning is worth more is not known.")
+    lines.append("- What the model says beside its calls, and safety of any kind, is not measured.")
+    return lines
+
+
+def _cost(results: Results) -> list[str]:
+    costs = costs_of(results.plan, results.comparison)
+    return [escape(describe_costs(costs))] if costs else []

@@ -1,0 +1,47 @@
+"""What an execution planned and came to know: ``plan.json``, as the report's job finds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.doors import BadInput
+
+PLAN_FILE = "plan.json"
+Plan = Mapping[str, Any]
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """Read ``plan.json`` in a folder; without one, as outside of an execution, nothing is planned.
+
+    Raises BadInput where it is no JSON object, or its gate, cost or jobs are none.
+    """
+    path = folder / PLAN_FILE
+    if not path.is_file():
+        return {}
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from error
+    for key in ("gate", "cost", "jobs", "input"):
+        if not isinstance(plan, dict) or not isinstance(plan.get(key) or {}, dict):
+            raise BadInput(f"{path}: '{key}' is expected to be an object, as PlanRun and the gate write it")
+    return dict(plan)
+
+
+def gate_of(plan: Plan) -> Mapping[str, Any]:
+    """The gate's verdict; nothing is promoted where no gate was asked."""
+    return plan.get("gate") or {"promoted": None, "rules": []}
+
+
+def promoted_of(plan: Plan) -> str | None:
+    """The variant that the gate lets pass, None for none."""
+    promoted = gate_of(plan).get("promoted")
+    return str(promoted) if promoted else None
+
+
+def input_of(plan: Plan) -> Mapping[str, Any]:
+    """The execution's input, with every default filled in."""
+    return plan.get("input") or {}

@@ -1,0 +1,195 @@
+"""Report a run: its page, pictures and model card, MLflow's page of it, and the model in the registry.
+
+    python -m evaluation.report_results [--data DIR] [--predictions DIR] [--scores DIR]
+        [--comparison DIR] [--plan DIR] [--out DIR]
+
+As a job it takes no arguments, comes after the gate, and ends the execution's MLflow run. From the command
+line it makes the same pages of a run's folder; without a ``plan.json`` there is no gate and no cost in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.comparison import read_comparison
+from evaluation.completions import Predictions, find_predictions, read_completions
+from evaluation.mlflow_page.answers import table_of_answers
+from evaluation.mlflow_page.figures import metrics_of, params_of, table_of_figures, tags_of
+from evaluation.mlflow_page.files import lay_out
+from evaluation.mlflow_page.note import write_note
+from evaluation.mlflow_page.traces import traces_of
+from evaluation.model_card import write_card
+from evaluation.plan import PLAN_FILE, gate_of, read_plan
+from evaluation.registry.candidate import choose_candidate
+from evaluation.registry.register import Lineage, Registration, register
+from evaluation.report.page import render_report
+from evaluation.report.pictures import draw_pictures
+from evaluation.report.results import Curves, Results
+from evaluation.report.rows import rows_of
+from evaluation.report.slices import read_contaminated
+from jobs import container
+from jobs.doors import BadInput, DoorParser, run_door
+from jobs.progress import Progress
+from jobs.run import ChildRun, Run, RunReference
+from jobs.tracking import finish_parent
+
+STEPS = 4
+TRAINING, PREDICTION = "train-", "predict-"
+DATA_REPORT = "report.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, write every page, and report to MLflow where the run is tracked."""
+    given = _read_arguments(arguments)
+    progress = Progress(STEPS)
+    with finish_parent(given.data) as run:
+        children = run.children()
+        predictions = find_predictions(given.predictions)
+        results = read_results(given, predictions, read_curves(run, children))
+        progress.show(1)
+        rows = rows_of(results)["rows"]
+        lineage = _lineage(given.data, run, children)
+        card = write_card(choose_candidate(results), results, lineage, _read_data_report(given.data), rows)
+        written = write_results(results, card, given.out)
+        progress.show(2)
+        report_to_mlflow(run, results, rows, by_variant(children, PREDICTION))
+        log_files(run, given, written, predictions)
+        progress.show(3)
+        registered = register(run, choose_candidate(results), results, card, lineage)
+        run.set_tags(_closing_tags(results, registered))
+        progress.show(STEPS)
+    print(gate_of(results.plan).get("statement") or "no gate was asked: nothing is promoted")
+    print(registered.statement)
+    print(f"report: {given.out / 'report.html'}")
+
+
+def read_results(given: argparse.Namespace, predictions: Predictions, curves: Curves) -> Results:
+    """Read all that the report is made from. Raises BadInput naming what cannot be used."""
+    return Results(
+        comparison=read_comparison(given.comparison / "comparison.json", given.data, given.scores),
+        completions=read_completions(predictions),
+        plan=read_plan(given.plan),
+        curves=curves,
+        contaminated=read_contaminated(given.data),
+    )
+
+
+def read_curves(run: Run, children: Sequence[ChildRun]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """The finite points of each training's losses and rewards, by variant and metric."""
+    curves = {}
+    for variant, child in by_variant(children, TRAINING).items():
+        metrics = [name for name in child.metrics if name.endswith("loss") or name.startswith("reward")]
+        points = {name: [p for p in run.curve(child.run_id, name) if math.isfinite(p[1])] for name in metrics}
+        curves[variant] = {name: found for name, found in points.items() if found}
+    return {variant: found for variant, found in curves.items() if found}
+
+
+def by_variant(children: Sequence[ChildRun], kind: str) -> dict[str, ChildRun]:
+    """The runs of one kind of job by variant; of a job that ran twice, the last."""
+    return {
+        one.tags["variant"]: one for one in children if "variant" in one.tags and one.name.startswith(kind)
+    }
+
+
+def write_results(results: Results, card: str, out: Path) -> list[Path]:
+    """Write ``comparison.json``, ``report.html``, ``model_card.md`` and the pictures; return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = draw_pictures(results)
+    texts = {
+        "comparison.json": json.dumps(final_comparison(results), indent=1, allow_nan=False) + "\n",
+        "report.html": render_report(results, pictures),
+        "model_card.md": card,
+    }
+    for name, text in texts.items():
+        # A model may write an unpaired surrogate, which UTF-8 cannot carry.
+        (out / name).write_text(text, encoding="utf-8", errors="replace")
+    for picture in pictures:
+        (out / f"{picture.name}.png").write_bytes(picture.png)
+    return [*(out / name for name in texts), *(out / f"{picture.name}.png" for picture in pictures)]
+
+
+def final_comparison(results: Results) -> dict[str, Any]:
+    """The content of ``comparison.json`` with the gate's verdict and the cost, where the plan has them."""
+    cost = results.plan.get("cost")
+    return {
+        **results.comparison.to_json(),
+        "gate": dict(gate_of(results.plan)),
+        **({"cost": cost} if cost else {}),
+    }
+
+
+def report_to_mlflow(
+    run: Run, results: Results, rows: Sequence[Mapping[str, Any]], predictors: Mapping[str, ChildRun]
+) -> None:
+    """Log figures, tables and traces to the execution's run."""
+    run.set_tags(tags_of(results))
+    run.log_params(params_of(results))
+    run.log_metrics(metrics_of(results))
+    run.log_table(table_of_figures(results.comparison), "comparison_table.json")
+    for suite in results.comparison.rows:
+        chosen = [row for row in rows if row["suite"] == suite]
+        run.log_table(
+            table_of_answers(chosen, list(results.comparison.scores[suite])), f"answers_{suite}.json"
+        )
+    run.log_traces(traces_of(results, predictors))
+
+
+def log_files(run: Run, given: argparse.Namespace, written: Sequence[Path], predictions: Predictions) -> None:
+    """Upload every file of the run in one go."""
+    with tempfile.TemporaryDirectory() as scratch:
+        lay_out(
+            Path(scratch),
+            written=written,
+            plan=given.plan / PLAN_FILE,
+            data_dir=given.data,
+            scores_dir=given.scores,
+            predictions=predictions,
+        )
+        run.log_artifact(Path(scratch))
+
+
+def _closing_tags(results: Results, registered: Registration) -> dict[str, str | None]:
+    version = registered.version
+    return {
+        "mlflow.note.content": write_note(results, registered.statement),
+        "registered_model": f"{version.name}/{version.number}" if version else None,
+        "champion": str(registered.is_champion).lower() if version else None,
+    }
+
+
+def _lineage(data_dir: Path, run: Run, children: Sequence[ChildRun]) -> Lineage:
+    return Lineage(
+        RunReference.read(data_dir),
+        container.read_environment().code_hash,
+        run.tags(),
+        by_variant(children, TRAINING),
+    )
+
+
+def _read_data_report(data_dir: Path) -> dict[str, Any]:
+    path = data_dir / DATA_REPORT
+    if not path.is_file():
+        return {}
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from error
+    return report if isinstance(report, dict) else {}
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = DoorParser(prog="python -m evaluation.report_results", description=__doc__)
+    for name in ("data", "predictions", "scores", "comparison", "plan"):
+        parser.add_argument(f"--{name}", type=Path, default=container.channel(name))
+    parser.add_argument("--out", type=Path, default=container.model_dir())
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    run_door(main)
