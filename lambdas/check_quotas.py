@@ -123,7 +123,7 @@ def peak_instances(plan: Mapping[str, Any], instances_of: Callable[[Mapping[str,
     sft_branch = max(held("sft"), after_sft)
     dpo_branch = max(held("dpo"), held("predict_dpo"))
     base_branches = held("predict_base") + held("predict_prompt")
-    return max(held("prepare"), sft_branch + base_branches + dpo_branch, held("compare"))
+    return max(held("prepare"), sft_branch + base_branches + dpo_branch, held("compare"), held("report"))
 
 
 def _choices(plan: Mapping[str, Any]) -> Iterator[Choice]:
@@ -213,11 +213,10 @@ def _with_instances(
         key: {**job, "resource_config": _resources(job, chosen[job["kind"]], volume_key_arn)}
         for key, job in plan["jobs"].items()
     }
-    use_spot = plan["input"]["use_spot"]
     return {
         **plan,
         "jobs": jobs,
-        "cost": as_cost(lines, cost["prices_as_of"], cost["usd_per_hour"], use_spot),
+        "cost": as_cost(lines, cost["prices_as_of"], cost["usd_per_hour"], cost["note"]),
     }
 
 

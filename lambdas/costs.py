@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+# Prices change a few times a year; an older table is still used, and said to be old.
+STALE_DAYS = 180
 
 
 class BudgetExceeded(Exception):
@@ -25,16 +29,31 @@ class CostLine:
 
 @dataclass(frozen=True)
 class Prices:
-    """On-demand list prices by instance type, and when they were read."""
+    """On-demand list prices by instance type, the month (YYYY-MM) when they were read, and a note on both."""
 
     as_of: str
     usd_per_hour: Mapping[str, float]
+    note: str = "on-demand prices"
 
 
-def read_prices(path: Path, overrides: Mapping[str, float]) -> Prices:
+def read_prices(path: Path, overrides: Mapping[str, float], today: datetime.date) -> Prices:
     """Return the dated table at `path` with `overrides` (instance type → USD per hour) laid over it."""
     table = json.loads(path.read_text(encoding="utf-8"))
-    return Prices(as_of=table["as_of"], usd_per_hour={**table["usd_per_hour"], **overrides})
+    return Prices(
+        as_of=table["as_of"],
+        usd_per_hour={**table["usd_per_hour"], **overrides},
+        note=_note(table["as_of"], today),
+    )
+
+
+def _note(as_of: str, today: datetime.date) -> str:
+    age = (today - datetime.date.fromisoformat(f"{as_of}-01")).days
+    if age <= STALE_DAYS:
+        return "on-demand prices"
+    return (
+        f"on-demand prices of {as_of}, {age} days old: read them again at "
+        "https://aws.amazon.com/sagemaker/pricing/ and set what changed in instance_prices_usd"
+    )
 
 
 def cost_line(job: str, instance_type: str, max_seconds: int, usd_per_hour: Mapping[str, float]) -> CostLine:
@@ -77,7 +96,7 @@ def explain_budget(lines: list[CostLine], budget_usd: float, as_of: str) -> str:
 
 
 def as_cost(
-    lines: list[CostLine], as_of: str, usd_per_hour: Mapping[str, float], use_spot: bool
+    lines: list[CostLine], as_of: str, usd_per_hour: Mapping[str, float], note: str
 ) -> dict[str, object]:
     """Return the `cost` block of a run's plan."""
     return {
@@ -85,5 +104,5 @@ def as_cost(
         "lines": [asdict(line) for line in lines],
         "prices_as_of": as_of,
         "usd_per_hour": dict(usd_per_hour),
-        "note": "on-demand prices; spot instances cost less" if use_spot else "on-demand prices",
+        "note": note,
     }

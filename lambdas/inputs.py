@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from lambdas.fields import (
+    InvalidInput,
+    as_flag,
+    as_list,
+    as_object,
+    as_text,
+    as_whole,
+    check_keys,
+    check_known,
+    shown,
+)
+from lambdas.gate_input import parse_rules
 
 VARIANTS = ("base", "prompt", "sft", "dpo", "sft-dpo")
 # What a run without `variants` compares; `prompt` costs another prediction and is asked for by name.
@@ -27,10 +39,6 @@ _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 _STAGED_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,127}")
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/\S+")
-
-
-class InvalidInput(Exception):
-    """The execution input cannot be run: the message names the field, what is wrong and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class RunInput:
     rows: Mapping[str, int]
     seed: int
     max_runtime_minutes: Mapping[str, int]
-    gate: list[str]
+    gate: list[Mapping[str, object]] | None
     deploy: bool
 
 
@@ -69,12 +77,10 @@ _KEYS = tuple(RunInput.__dataclass_fields__)
 
 def parse_input(given: object, defaults: Defaults) -> RunInput:
     """Return the execution input with every default filled in; raise InvalidInput where it cannot be run."""
-    fields = _object("the execution input", given)
-    _check_keys("the execution input", fields, _KEYS)
+    fields = as_object("the execution input", given)
+    check_keys("the execution input", fields, _KEYS)
     if "dataset" not in fields:
         raise InvalidInput('dataset: missing; give a data set, for example {"dataset": "nvidia/When2Call"}')
-    if fields.get("gate", []) != []:
-        raise InvalidInput(f"gate: {fields['gate']!r} cannot be applied; only [] (no gate) is supported")
     if fields.get("deploy", False) is not False:
         raise InvalidInput(f"deploy: {fields['deploy']!r} cannot be done; only false is supported")
     variants = _names("variants", fields.get("variants", list(DEFAULT_VARIANTS)), VARIANTS)
@@ -82,77 +88,33 @@ def parse_input(given: object, defaults: Defaults) -> RunInput:
     return RunInput(
         dataset=_dataset(fields["dataset"], variants, suites),
         base_model=_source("base_model", fields.get("base_model", defaults.base_model)),
-        recipe=_text("recipe", fields.get("recipe", defaults.recipe)),
+        recipe=as_text("recipe", fields.get("recipe", defaults.recipe)),
         variants=variants,
         suites=suites,
         instances={**defaults.instances, **_instances(fields.get("instances", {}))},
-        use_spot=_flag("use_spot", fields.get("use_spot", defaults.use_spot)),
+        use_spot=as_flag("use_spot", fields.get("use_spot", defaults.use_spot)),
         budget_usd=_budget(fields.get("budget_usd", defaults.budget_usd)),
         rows=_rows(fields.get("rows", {})),
-        seed=_whole("seed", fields.get("seed", 0), least=0, most=2**31 - 1),
+        seed=as_whole("seed", fields.get("seed", 0), least=0, most=2**31 - 1),
         max_runtime_minutes={
             **defaults.max_runtime_minutes,
             **_minutes(fields.get("max_runtime_minutes", {})),
         },
-        gate=[],
+        gate=_gate(fields.get("gate"), suites, variants),
         deploy=False,
     )
-
-
-def check_known(where: str, value: str, known: Collection[str], mend: str = "") -> None:
-    """Raise InvalidInput, naming the nearest known value, unless `value` is one of `known`."""
-    if value in known:
-        return
-    nearest = difflib.get_close_matches(value, list(known), n=1, cutoff=0.0)
-    hint = f"; the nearest is {nearest[0]!r}" if nearest else ""
-    raise InvalidInput(f"{where}: {value!r} is unknown{hint}. Known: {', '.join(known) or 'none'}{mend}")
-
-
-def _check_keys(where: str, fields: Mapping[str, object], known: Collection[str]) -> None:
-    for key in fields:
-        check_known(where, key, known)
-
-
-def _object(where: str, value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise InvalidInput(f"{where}: an object is needed, not {_shown(value)}")
-    return value
-
-
-def _list(where: str, value: object) -> list[object]:
-    if not isinstance(value, list) or not value:
-        raise InvalidInput(f"{where}: a list with at least one entry is needed, not {_shown(value)}")
-    return value
-
-
-def _text(where: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidInput(f"{where}: text is needed, not {_shown(value)}")
-    return value
-
-
-def _flag(where: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{where}: true or false is needed, not {_shown(value)}")
-    return value
-
-
-def _whole(where: str, value: object, *, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise InvalidInput(f"{where}: a whole number from {least} to {most} is needed, not {_shown(value)}")
-    return value
 
 
 def _budget(value: object) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
-        raise InvalidInput(f"budget_usd: an amount of dollars, or null, is needed, not {_shown(value)}")
+        raise InvalidInput(f"budget_usd: an amount of dollars, or null, is needed, not {shown(value)}")
     return float(value)
 
 
 def _source(where: str, value: object) -> str:
-    text = _text(where, value)
+    text = as_text(where, value)
     if len(text) > MAX_ARGUMENT_CHARACTERS:
         raise InvalidInput(
             f"{where}: {text[:40]!r}… is too long; a job's argument has 256 characters at most"
@@ -166,7 +128,7 @@ def _source(where: str, value: object) -> str:
 
 
 def _names(where: str, value: object, known: tuple[str, ...]) -> list[str]:
-    given = [_text(f"{where}[{i}]", name) for i, name in enumerate(_list(where, value))]
+    given = [as_text(f"{where}[{i}]", name) for i, name in enumerate(as_list(where, value))]
     for i, name in enumerate(given):
         check_known(f"{where}[{i}]", name, known)
     if len(set(given)) < len(given):
@@ -181,7 +143,7 @@ def _dataset(value: object, variants: list[str], suites: list[str]) -> Mapping[s
     """
     if not isinstance(value, str | dict):
         raise InvalidInput(
-            f"dataset: a name or an object with {', '.join(SOURCES)} is needed, not {_shown(value)}"
+            f"dataset: a name or an object with {', '.join(SOURCES)} is needed, not {shown(value)}"
         )
     needed = {
         "test": "every run evaluates",
@@ -190,7 +152,7 @@ def _dataset(value: object, variants: list[str], suites: list[str]) -> Mapping[s
     }
     if isinstance(value, str):
         return dict.fromkeys(needed, _source("dataset", value))
-    _check_keys("dataset", value, SOURCES)
+    check_keys("dataset", value, SOURCES)
     sources = {split: _source(f"dataset.{split}", source) for split, source in value.items()}
     for split, why in needed.items():
         if split not in sources:
@@ -213,14 +175,22 @@ def _check_bfcl(source: str, suites: list[str]) -> None:
         )
 
 
+def _gate(value: object, suites: list[str], variants: list[str]) -> list[Mapping[str, object]] | None:
+    """Return the rules as they were given, once they can be applied; None stands for the default rules."""
+    if value is None:
+        return None
+    parse_rules(value, suites, variants)
+    return [as_object("gate", rule) for rule in value] if isinstance(value, list) else None
+
+
 def _instances(value: object) -> Mapping[str, list[str]]:
-    fields = _object("instances", value)
-    _check_keys("instances", fields, JOB_KINDS)
+    fields = as_object("instances", value)
+    check_keys("instances", fields, JOB_KINDS)
     return {kind: _preferences(f"instances.{kind}", types) for kind, types in fields.items()}
 
 
 def _preferences(where: str, value: object) -> list[str]:
-    types = [_text(f"{where}[{i}]", name) for i, name in enumerate(_list(where, value))]
+    types = [as_text(f"{where}[{i}]", name) for i, name in enumerate(as_list(where, value))]
     for i, name in enumerate(types):
         if not _INSTANCE_TYPE.fullmatch(name):
             raise InvalidInput(f"{where}[{i}]: {name!r} is no SageMaker instance type like 'ml.g5.2xlarge'")
@@ -230,19 +200,16 @@ def _preferences(where: str, value: object) -> list[str]:
 
 
 def _rows(value: object) -> Mapping[str, int]:
-    fields = _object("rows", value)
-    _check_keys("rows", fields, ROW_KINDS)
-    given = {kind: _whole(f"rows.{kind}", n, least=0, most=10**9) for kind, n in fields.items()}
+    fields = as_object("rows", value)
+    check_keys("rows", fields, ROW_KINDS)
+    given = {kind: as_whole(f"rows.{kind}", n, least=0, most=10**9) for kind, n in fields.items()}
     return {kind: given.get(kind, 0) for kind in ROW_KINDS}
 
 
 def _minutes(value: object) -> Mapping[str, int]:
-    fields = _object("max_runtime_minutes", value)
-    _check_keys("max_runtime_minutes", fields, JOB_KINDS)
+    fields = as_object("max_runtime_minutes", value)
+    check_keys("max_runtime_minutes", fields, JOB_KINDS)
     # SageMaker runs a training job for 28 days at most.
-    return {kind: _whole(f"max_runtime_minutes.{kind}", n, least=1, most=40320) for kind, n in fields.items()}
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return {
+        kind: as_whole(f"max_runtime_minutes.{kind}", n, least=1, most=40320) for kind, n in fields.items()
+    }

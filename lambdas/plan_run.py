@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import math
@@ -15,17 +16,8 @@ from typing import Any
 import boto3
 
 from lambdas.costs import Prices, as_cost, cost_line, read_prices
-from lambdas.inputs import (
-    BFCL_WHEEL,
-    ROW_KINDS,
-    SOURCES,
-    VARIANTS,
-    Defaults,
-    InvalidInput,
-    RunInput,
-    check_known,
-    parse_input,
-)
+from lambdas.fields import InvalidInput, check_known
+from lambdas.inputs import BFCL_WHEEL, ROW_KINDS, SOURCES, VARIANTS, Defaults, RunInput, parse_input
 
 # Beyond its running time a job may wait for an instance, and moves its data before and after.
 WAIT_SECONDS = 7200
@@ -96,19 +88,18 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     def holds(bucket: str, prefix: str) -> bool:
         return bool(s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)["KeyCount"])
 
-    return plan_run(
-        event["execution_name"], event["execution_arn"], event["input"], read_environment(os.environ), holds
-    )
+    environment = read_environment(os.environ, datetime.datetime.now(datetime.UTC).date())
+    return plan_run(event["execution_name"], event["execution_arn"], event["input"], environment, holds)
 
 
-def read_environment(variables: Mapping[str, str]) -> Environment:
-    """Return what the template put into the function's environment."""
+def read_environment(variables: Mapping[str, str], today: datetime.date) -> Environment:
+    """Return what the template put into the function's environment; `today` tells how old the prices are."""
     overrides = json.loads(variables["INSTANCE_PRICES_USD"])
     return Environment(
         bucket=variables["BUCKET_NAME"],
         defaults=Defaults(**json.loads(variables["DEFAULTS"])),
         recipes=json.loads(variables["RECIPES"]),
-        prices=read_prices(Path(__file__).with_name("prices.json"), overrides),
+        prices=read_prices(Path(__file__).with_name("prices.json"), overrides, today),
     )
 
 
@@ -143,6 +134,7 @@ def plan_run(
         "jobs": jobs,
         "predictions_uri": f"{layout.runs}predict/",
         "scores_uri": f"{layout.runs}scores/",
+        "plan_uri": f"{layout.runs}plan/",
         "cost": _cost(run, jobs, environment.prices),
     }
 
@@ -194,6 +186,7 @@ def steps(variants: list[str]) -> list[Step]:
         *training,
         *predictions,
         Step("compare", "compare", "compare"),
+        Step("report", "compare", "report"),
     ]
 
 
@@ -322,4 +315,5 @@ def _cost(run: RunInput, jobs: Mapping[str, Any], prices: Prices) -> dict[str, o
         cost_line(key, dearest(job["kind"]), job["stopping_condition"]["MaxRuntimeInSeconds"], usd_per_hour)
         for key, job in jobs.items()
     ]
-    return as_cost(lines, prices.as_of, usd_per_hour, run.use_spot)
+    note = f"{prices.note}; spot instances cost less" if run.use_spot else prices.note
+    return as_cost(lines, prices.as_of, usd_per_hour, note)

@@ -118,10 +118,10 @@ def test_spot_counts_against_its_own_quota() -> None:
 
 BUDGETS: list[tuple[float | None, str | None, str]] = [
     (None, P5, "no budget, no limit"),
-    (30.4, P5, "3 × 8 + 4 × 1.5 + 0.3: just enough"),
+    (30.4, P5, "3 × 8 + 4 × 1.5 + 0.4: just enough"),
     (30.0, G5, "the second preference where the first is too dear"),
-    (10.8, G5, "3 × 1.5 + 4 × 1.5 + 0.3: just enough"),
-    (10.7, None, "too little for either"),
+    (10.9, G5, "3 × 1.5 + 4 × 1.5 + 0.4: just enough"),
+    (10.8, None, "too little for either"),
     (0, None, "nothing"),
 ]
 
@@ -145,7 +145,7 @@ def test_a_budget_too_small_shows_the_lines() -> None:
         plan = _plan(budget_usd=5, variants=["sft"], instances={"train": [P5]})
         choose_instances(plan, _quotas(PLENTY), {}, KEY)
     text = str(raised.value)
-    assert "up to $9.80, budget_usd is 5.00" in text
+    assert "up to $9.90, budget_usd is 5.00" in text
     assert f"sft 1 h on {P5} at $8 = $8.00" in text
     assert "2026-09" in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import doctest
 import json
 import re
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from lambdas import plan_run as module
 from lambdas.costs import Prices
-from lambdas.inputs import Defaults, InvalidInput
+from lambdas.fields import InvalidInput
+from lambdas.inputs import Defaults
 from lambdas.plan_run import (
     Environment,
     NoSuchDataset,
@@ -122,7 +124,7 @@ WRONG: list[tuple[Any, list[str], str]] = [
     ({"dataset": "a/b", "max_runtime_minutes": {"train": 0}}, ["max_runtime_minutes.train"], "no time"),
     ({"dataset": "a/b", "max_runtime_minutes": {"train": 40321}}, ["minutes.train"], "over 28 days"),
     ({"dataset": "a/b", "max_runtime_minutes": {"sft": 1}}, ["minutes", "'sft'"], "no kind of job"),
-    ({"dataset": "a/b", "gate": ["x"]}, ["gate", "only []"], "no gate yet"),
+    ({"dataset": "a/b", "gate": ["own/accuracy"]}, ["gate[0]", "object"], "a figure is no rule"),
     ({"dataset": "a/b", "deploy": True}, ["deploy", "only false"], "no deployment yet"),
     ({"dataset": "a/b", "deploy": 0}, ["deploy"], "zero is not false"),
 ]  # fmt: skip
@@ -238,16 +240,17 @@ def test_prepare_tries_the_rows_in_the_recipes_to_come(
 
 
 VARIANT_STEPS = [
-    (["base"], ["prepare", "predict_base", "compare"], "nothing is trained"),
-    (["prompt"], ["prepare", "predict_prompt", "compare"], "the base model, told what to do"),
-    (["sft"], ["prepare", "sft", "predict_sft", "compare"], "the base is not evaluated unless asked for"),
-    (["sft-dpo"], ["prepare", "sft", "sft_dpo", "predict_sft_dpo", "compare"], "SFT alone is not evaluated"),
-    (["dpo"], ["prepare", "dpo", "predict_dpo", "compare"], "DPO on the base needs no SFT"),
+    (["base"], ["predict_base"], "nothing is trained"),
+    (["prompt"], ["predict_prompt"], "the base model, told what to do"),
+    (["sft"], ["sft", "predict_sft"], "the base is not evaluated unless asked for"),
+    (["sft-dpo"], ["sft", "sft_dpo", "predict_sft_dpo"], "SFT alone is not evaluated"),
+    (["dpo"], ["dpo", "predict_dpo"], "DPO on the base needs no SFT"),
 ]
 
 
 @pytest.mark.parametrize(("variants", "keys", "reason"), VARIANT_STEPS)
 def test_variants_choose_the_jobs(variants: list[str], keys: list[str], reason: str) -> None:
+    keys = ["prepare", *keys, "compare", "report"]
     assert [step.key for step in steps(variants)] == keys, reason
     plan = _plan({"dataset": "rows", "variants": variants})
     assert list(plan["jobs"]) == keys
@@ -317,8 +320,9 @@ def test_cost_is_that_of_the_longest_run_on_the_dearest_preference() -> None:
         ("sft", "ml.p5.4xlarge", 32.0),
         ("predict_sft", "ml.g5.2xlarge", 3.0),
         ("compare", "ml.m5.large", 0.05),
+        ("report", "ml.m5.large", 0.05),
     ]
-    assert cost["at_most_usd"] == 35.25
+    assert cost["at_most_usd"] == 35.3
     assert cost["prices_as_of"] == "2026-09"
 
 
@@ -360,7 +364,7 @@ def test_the_environment_is_read_once_with_prices_laid_over_the_table() -> None:
         "RECIPES": '{"sft": ["r"], "dpo": [], "few_shot": ["r"]}',
         "INSTANCE_PRICES_USD": '{"ml.new.large": 9.5}',
     }
-    environment = read_environment(variables)
+    environment = read_environment(variables, datetime.date(2026, 11, 22))
     assert environment.defaults == DEFAULTS
     assert environment.prices.usd_per_hour["ml.new.large"] == 9.5
     assert environment.prices.usd_per_hour["ml.g6e.2xlarge"] > 0

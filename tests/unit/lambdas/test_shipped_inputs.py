@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from lambdas.plan_run import Environment, plan_run
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("tune-*.json"))
 RECIPES = _recipes(ROOT)
-PRICES = read_prices(ROOT / "lambdas" / "prices.json", {})
+PRICES = read_prices(ROOT / "lambdas" / "prices.json", {}, datetime.date(2026, 11, 22))
 _SHAPE: Any = (
     botocore.session.get_session()
     .get_service_model("sagemaker")

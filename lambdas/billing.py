@@ -1,0 +1,99 @@
+"""What jobs were billed: seconds by price, a line a job, and the sum in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+NOT_STARTED = "NotStarted"
+
+
+@dataclass(frozen=True)
+class BilledLine:
+    """One job: the seconds that are billed, the price of its instances, and what they come to.
+
+    `billable_seconds` is the wall-clock time that SageMaker bills a single instance; with managed spot
+    training it is shorter than `training_seconds` by the discount, so that it is multiplied by the on-demand
+    price all the same. Both are null for a job that has not ended; `usd` is null there, and where the price
+    is unknown.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html
+    """
+
+    job: str
+    instance_type: str
+    instance_count: int
+    status: str
+    billable_seconds: int | None
+    training_seconds: int | None
+    usd_per_hour: float | None
+    usd: float | None
+
+
+def bill_job(
+    key: str, job: Mapping[str, Any], described: Mapping[str, Any] | None, usd_per_hour: Mapping[str, float]
+) -> BilledLine:
+    """Return the line of the job that the plan calls `key`; `described`: None where it was never created."""
+    found = described or {"TrainingJobStatus": NOT_STARTED}
+    resources = {**job["resource_config"], **found.get("ResourceConfig", {})}
+    price = usd_per_hour.get(resources["InstanceType"])
+    seconds, count = found.get("BillableTimeInSeconds"), resources["InstanceCount"]
+    return BilledLine(
+        job=key,
+        instance_type=resources["InstanceType"],
+        instance_count=count,
+        status=found["TrainingJobStatus"],
+        billable_seconds=seconds,
+        training_seconds=found.get("TrainingTimeInSeconds"),
+        usd_per_hour=price,
+        usd=None if seconds is None or price is None else round(seconds * count * price / 3600, 4),
+    )
+
+
+def as_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> dict[str, Any]:
+    """Return the block `cost.actual`; its `usd` is null where a job that ended has no known price."""
+    billed = [line for line in lines if line.billable_seconds is not None]
+    amounts = [line.usd for line in billed if line.usd is not None]
+    usd = round(sum(amounts), 4) if len(amounts) == len(billed) else None
+    return {
+        "usd": usd,
+        "lines": [asdict(line) for line in lines],
+        "statement": describe_actual(lines, at_most_usd),
+    }
+
+
+def describe_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> str:
+    """Say what the jobs came to, which was the dearest, and which are not in the sum.
+
+    >>> describe_actual([BilledLine("sft", "ml.g5.xlarge", 1, "Completed", 1560, 1560, 1.408, 0.6101)], 18.4)
+    '$0.61 of at most $18.40; dearest: sft $0.61 (1,560 s on ml.g5.xlarge at $1.408)'
+    """
+    priced = [(line.usd, line) for line in lines if line.usd is not None]
+    unpriced = [line for line in lines if line.billable_seconds is not None and line.usd is None]
+    running = [line for line in lines if line.billable_seconds is None]
+    bound = "" if at_most_usd is None else f" of at most ${at_most_usd:.2f}"
+    parts = [f"{'at least ' if unpriced else ''}{_dollars(sum(usd for usd, _ in priced))}{bound}"]
+    if priced:
+        parts.append(_dearest(*max(priced, key=lambda pair: pair[0])))
+    if unpriced:
+        types = ", ".join(sorted({line.instance_type for line in unpriced}))
+        parts.append(f"no price is known for {types} ({_jobs(unpriced)}): set it in instance_prices_usd")
+    if running:
+        parts.append(f"not ended, so not counted: {_jobs(running)}")
+    return "; ".join(parts)
+
+
+def _dearest(usd: float, line: BilledLine) -> str:
+    instances = (
+        line.instance_type if line.instance_count == 1 else f"{line.instance_count} {line.instance_type}"
+    )
+    seconds = f"{line.billable_seconds:,} s on {instances} at ${line.usd_per_hour:g}"
+    return f"dearest: {line.job} {_dollars(usd)} ({seconds})"
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
+
+
+def _jobs(lines: Sequence[BilledLine]) -> str:
+    return ", ".join(line.job for line in lines)

@@ -1,0 +1,195 @@
+"""CountCosts: what a run was billed, a line a job, and the words for it."""
+
+from __future__ import annotations
+
+import datetime
+import doctest
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from lambdas import billing, count_costs
+from lambdas.costs import read_prices
+from lambdas.count_costs import with_actual_cost
+
+ROOT = Path(__file__).resolve().parents[3]
+G5, L = "ml.g5.xlarge", "ml.m5.large"
+PRICES = {G5: 1.408, L: 0.115}
+
+
+def _plan(prices: Mapping[str, float] = PRICES) -> dict[str, Any]:
+    jobs = {"prepare": L, "sft": G5, "report": L}
+    return {
+        "run_id": "r",
+        "plan_uri": "s3://bucket/runs/r/plan/",
+        "jobs": {
+            key: {
+                "name": f"toolwright-r-{key}",
+                "resource_config": {"InstanceType": kind, "InstanceCount": 1},
+            }
+            for key, kind in jobs.items()
+        },
+        "cost": {"at_most_usd": 18.4, "usd_per_hour": dict(prices), "note": "on-demand prices"},
+    }
+
+
+def _ended(billed: int, trained: int | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "TrainingJobStatus": "Completed",
+        "BillableTimeInSeconds": billed,
+        "TrainingTimeInSeconds": trained or billed,
+        **more,
+    }
+
+
+def _actual(described: Mapping[str, Any], prices: Mapping[str, float] = PRICES) -> dict[str, Any]:
+    by_name = {f"toolwright-r-{key}": one for key, one in described.items()}
+    actual: dict[str, Any] = with_actual_cost(_plan(prices), by_name.get)["cost"]["actual"]
+    return actual
+
+
+def test_a_run_is_billed_by_the_second_and_said_in_words() -> None:
+    actual = _actual({"prepare": _ended(300), "sft": _ended(1560)})
+    assert [(line["job"], line["usd"]) for line in actual["lines"]] == [
+        ("prepare", 0.0096),
+        ("sft", 0.6101),
+        ("report", None),
+    ]
+    assert actual["usd"] == 0.6197
+    assert actual["statement"] == (
+        "$0.62 of at most $18.40; dearest: sft $0.61 (1,560 s on ml.g5.xlarge at $1.408); "
+        "not ended, so not counted: report"
+    )
+
+
+LINES: list[tuple[dict[str, Any] | None, dict[str, Any], str]] = [
+    (_ended(3600), {"usd": 1.408, "billable_seconds": 3600, "status": "Completed"}, "an hour"),
+    (
+        _ended(1000, 3600),
+        {"usd": 0.3911, "billable_seconds": 1000, "training_seconds": 3600},
+        "on spot the billed seconds hold the discount: the on-demand price is not lowered again",
+    ),
+    (
+        _ended(3600, ResourceConfig={"InstanceType": G5, "InstanceCount": 2}),
+        {"usd": 2.816, "instance_count": 2},
+        "each instance is billed",
+    ),
+    (
+        _ended(3600, ResourceConfig={"InstanceType": L, "InstanceCount": 1}),
+        {"usd": 0.115, "instance_type": L},
+        "what the job ran on, whatever was planned",
+    ),
+    (
+        {"TrainingJobStatus": "InProgress"},
+        {"usd": None, "billable_seconds": None, "status": "InProgress"},
+        "a job that runs",
+    ),
+    (None, {"usd": None, "billable_seconds": None, "status": "NotStarted"}, "a job that was never made"),
+]
+
+
+@pytest.mark.parametrize(("described", "expected", "reason"), LINES, ids=[row[2] for row in LINES])
+def test_a_jobs_line(described: dict[str, Any] | None, expected: dict[str, Any], reason: str) -> None:
+    actual = _actual({"sft": described} if described else {})
+    (line,) = [one for one in actual["lines"] if one["job"] == "sft"]
+    assert expected.items() <= line.items(), reason
+
+
+def test_a_price_that_nobody_knows_leaves_the_sum_open() -> None:
+    actual = _actual({"prepare": _ended(3600), "sft": _ended(3600), "report": _ended(60)}, {L: 0.115})
+    assert actual["usd"] is None
+    assert actual["statement"].startswith("at least $0.12 of at most $18.40; dearest: prepare $0.12")
+    assert "no price is known for ml.g5.xlarge (sft): set it in instance_prices_usd" in actual["statement"]
+
+
+def test_nothing_ended_costs_nothing_yet() -> None:
+    actual = _actual({})
+    assert actual["usd"] == 0
+    assert actual["statement"] == "$0.00 of at most $18.40; not ended, so not counted: prepare, sft, report"
+
+
+def test_counting_again_replaces_the_count() -> None:
+    once = with_actual_cost(_plan(), lambda _name: None)
+    again = with_actual_cost(once, lambda name: _ended(60) if name.endswith("report") else None)
+    assert [line["usd"] for line in again["cost"]["actual"]["lines"]] == [None, None, 0.0019]
+    assert again["cost"]["note"] == "on-demand prices", "the estimate stays"
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="bucket")
+        yield s3
+
+
+def test_the_whole_plan_is_laid_beside_the_run(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = boto3.client("sagemaker")
+    with Stubber(client) as stubber:
+        stubber.add_response("describe_training_job", _description(_ended(300)))
+        stubber.add_response("describe_training_job", _description(_ended(1560)))
+        stubber.add_client_error(
+            "describe_training_job", "ValidationException", "Requested resource not found."
+        )
+        clients = {"sagemaker": client, "s3": bucket}
+        monkeypatch.setattr(boto3, "client", clients.__getitem__)
+        plan = count_costs.handler({**_plan(), "gate": {"promoted": "sft"}}, None)
+    written = json.loads(bucket.get_object(Bucket="bucket", Key="runs/r/plan/plan.json")["Body"].read())
+    assert written == plan
+    assert written["gate"] == {"promoted": "sft"}
+    assert written["cost"]["actual"]["usd"] == 0.6197
+
+
+def _description(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what DescribeTrainingJob says at least."""
+    return {
+        "TrainingJobName": "j",
+        "TrainingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/j",
+        "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m"},
+        "SecondaryStatus": "Completed",
+        "AlgorithmSpecification": {"TrainingInputMode": "File"},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        "CreationTime": datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC),
+        **fields,
+    }
+
+
+def test_a_refusal_is_no_missing_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    client = boto3.client("sagemaker")
+    with Stubber(client) as stubber:
+        stubber.add_client_error("describe_training_job", "AccessDeniedException", "not authorized")
+        with pytest.raises(client.exceptions.ClientError, match="not authorized"):
+            count_costs._describe_by(client)("toolwright-r-sft")
+
+
+AGES = [
+    ("2026-09", datetime.date(2026, 11, 22), "on-demand prices", "fresh"),
+    ("2026-09", datetime.date(2027, 2, 28), "on-demand prices", "180 days, the last of them"),
+    ("2026-09", datetime.date(2027, 3, 1), "on-demand prices of 2026-09, 181 days old", "a day too old"),
+]
+
+
+@pytest.mark.parametrize(("as_of", "today", "note", "reason"), AGES, ids=[row[3] for row in AGES])
+def test_an_old_table_says_so(
+    tmp_path: Path, as_of: str, today: datetime.date, note: str, reason: str
+) -> None:
+    table = tmp_path / "prices.json"
+    table.write_text(json.dumps({"as_of": as_of, "usd_per_hour": {L: 0.1}}))
+    prices = read_prices(table, {L: 0.2}, today)
+    assert prices.note.startswith(note), reason
+    assert ("instance_prices_usd" in prices.note) is (note != "on-demand prices")
+    assert prices.usd_per_hour == {L: 0.2}
+
+
+def test_the_example_in_the_docstring_holds() -> None:
+    assert doctest.testmod(billing) == (0, 1)
