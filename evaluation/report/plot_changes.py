@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from evaluation.report.changes import Changes
 from evaluation.report.plot_sheet import GAP, Drawing, Sheet, open_sheet
 from evaluation.report.plot_themes import BLUE, SMALL, VERMILION, Theme
-from evaluation.report.plot_words import reason_words
+from evaluation.report.plot_words import count_rows, reason_words
 
+# At either side for the figures at the bars' ends, as a share of what the longest bars take.
+ROOM = 0.3
 MAX_REASONS, OTHERS = 8, "other reasons"
-BAR, STEP_HEAD = 0.25, 0.52
+BAR, STEP_HEAD = 0.25, 0.74
 
 
 def draw_changes(suite: str, changes: Sequence[Changes]) -> Drawing | None:
@@ -31,8 +33,10 @@ def _draw(title: str, changes: Sequence[Changes], theme: Theme) -> Figure:
     heights = [STEP_HEAD + BAR * max(len(counts), 1) + GAP for counts in counted]
     labels = [name for counts in counted for name in counts] or [OTHERS]
     sheet = open_sheet(theme, title, labels, sum(heights), foot=0.1)
-    most = max((max(pair) for counts in counted for pair in counts.values()), default=0) or 1
-    sheet.axes.set_xlim(-1.25 * most, 1.25 * most)
+    pairs = [pair for counts in counted for pair in counts.values()]
+    broken, mended = (max((pair[side] for pair in pairs), default=0) for side in (0, 1))
+    room = ROOM * max(broken + mended, 1)
+    sheet.axes.set_xlim(-broken - room, mended + room)
     sheet.axes.set_xticks([])
     top = 0.0
     for one, counts, height in zip(changes, counted, heights, strict=True):
@@ -48,6 +52,17 @@ def _draw_step(sheet: Sheet, top: float, one: Changes, counts: Mapping[str, tupl
     sheet.write_head(top + 0.15, f"{one.a} over {one.b}: {_totals(one)}", note)
     start = top + STEP_HEAD
     axes.vlines(0, start, start + BAR * max(len(counts), 1), color=theme.muted, linewidth=0.8)
+    for place, text, align in ((-5, "broken", "right"), (5, "mended", "left")):
+        axes.annotate(
+            text,
+            (0, start - 0.1),
+            (place, 0),
+            textcoords="offset points",
+            ha=align,
+            va="center",
+            fontsize=SMALL,
+            color=theme.muted,
+        )
     if not counts:
         sheet.write_label(start + BAR / 2, "nothing changed")
     for number, (reason, (broken, mended)) in enumerate(counts.items()):
@@ -81,13 +96,9 @@ def _counted(one: Changes) -> dict[str, tuple[int, int]]:
     counts = {reason_words(name): (one.broken.get(name, 0), one.mended.get(name, 0)) for name in shown}
     rest = ranked[len(shown) :]
     if rest:
-        counts[OTHERS] = tuple_of(one, rest)
+        broken, mended = (sum(counted.get(name, 0) for name in rest) for counted in (one.broken, one.mended))
+        counts[OTHERS] = (broken, mended)
     return counts
-
-
-def tuple_of(one: Changes, reasons: Sequence[str]) -> tuple[int, int]:
-    """The rows broken and mended for any of these reasons."""
-    return sum(one.broken.get(name, 0) for name in reasons), sum(one.mended.get(name, 0) for name in reasons)
 
 
 def _totals(one: Changes) -> str:
@@ -104,4 +115,4 @@ def _commonest(verb: str, counts: Mapping[str, int]) -> str:
         return f"{verb} no row"
     reason, count = max(counts.items(), key=lambda one: one[1])
     rows = sum(counts.values())
-    return f"{verb} {rows} {'row' if rows == 1 else 'rows'}, most often {reason_words(reason)} ({count})"
+    return f"{verb} {count_rows(rows)}, most often {reason_words(reason)} ({count})"

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from evaluation.report.plot_sheet import GAP, HEAD, Drawing, Sheet, label_of, open_sheet
 from evaluation.report.plot_themes import BLUE, SMALL, Theme
-from evaluation.report.plot_words import DECISION_NAMES
+from evaluation.report.plot_words import DECISION_NAMES, count_rows
 from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 
@@ -21,11 +21,13 @@ DARKEST = 0.7
 Table = Mapping[str, Mapping[str, int]]
 
 
-def draw_confusion(suite: str, summaries: Mapping[str, Summary]) -> Drawing:
-    """The confusion of every variant, with the commonest wrong decision said."""
+def draw_confusion(suite: str, summaries: Mapping[str, Summary]) -> Drawing | None:
+    """The confusion of every variant; None where none has a scored row."""
+    if not any(summary.confusion for summary in summaries.values()):
+        return None
     title = f"{suite}: decision expected (lines) and taken (columns), in rows"
     tables = {variant: summary.confusion for variant, summary in summaries.items()}
-    alt = f"{suite}: " + "; ".join(f"{name} {_worst(table)}" for name, table in tables.items())
+    alt = f"{suite}: " + "; ".join(f"{label_of(name)} {_worst(table)}" for name, table in tables.items())
     return Drawing(f"confusion_{suite}", title, alt, partial(_draw, title, tables))
 
 
@@ -92,4 +94,4 @@ def _worst(table: Table) -> str:
     count, expected, taken = max(wrong)
     rows = sum(table[expected].values())
     names = DECISION_NAMES[taken], DECISION_NAMES[expected]
-    return f"most often wrong by {names[0]} where {names[1]} is expected, in {count} of {rows} rows"
+    return f"most often wrong by {names[0]} where {names[1]} is expected, in {count} of {count_rows(rows)}"

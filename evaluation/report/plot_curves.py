@@ -5,7 +5,6 @@ Each has a scale of its own, because the losses of SFT, DPO and RFT mean differe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -21,9 +20,14 @@ from evaluation.report.results import Curves
 
 SHOWN = ("loss", "reward")
 MANY_POINTS = 50
+# More faint points would only make the file longer.
+MAX_RAW_POINTS = 150
+# What lies beyond has diverged, and cannot be drawn beside what has not.
+GREATEST = 1e100
 # Of the points that a moving average is taken over.
 SMOOTHED_SHARE = 0.05
-PANEL, BETWEEN = 1.75, 0.62
+# Inches, and of them what a panel's own titles and steps take.
+PANEL, PANEL_HEAD, PANEL_FOOT = 1.9, 0.5, 0.42
 
 Points = Sequence[tuple[int, float]]
 
@@ -54,14 +58,13 @@ def smooth(values: Sequence[float]) -> list[float]:
     half = max(1, round(SMOOTHED_SHARE * len(values) / 2))
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
-    # As many on either side, so that an end is not drawn towards the middle.
-    reach = np.minimum(half, np.minimum(places, len(values) - 1 - places))
-    means: list[float] = ((sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)).tolist()
+    first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
+    means: list[float] = ((sums[last] - sums[first]) / (last - first)).tolist()
     return means
 
 
 def _finite(points: Points) -> list[tuple[int, float]]:
-    return sorted((step, value) for step, value in points if math.isfinite(value))
+    return sorted((step, value) for step, value in points if abs(value) <= GREATEST)
 
 
 def _draw(title: str, panels: Sequence[tuple[str, str, Points]], theme: Theme) -> Figure:
@@ -77,9 +80,9 @@ def _draw(title: str, panels: Sequence[tuple[str, str, Points]], theme: Theme) -
         left, bottom = (number % columns) * width, height - (number // columns + 1) * PANEL + 0.05
         box = (
             (left + 0.55) / WIDTH,
-            (bottom + 0.42) / whole,
+            (bottom + PANEL_FOOT) / whole,
             (width - 0.75) / WIDTH,
-            (PANEL - 0.42 - 0.3) / whole,
+            (PANEL - PANEL_HEAD - PANEL_FOOT) / whole,
         )
         colour, _ = theme.style_of(variant, variants)
         _draw_panel(figure.add_axes(box), f"{label_of(variant, 14)}: {metric}", points, colour, theme)
@@ -89,14 +92,30 @@ def _draw(title: str, panels: Sequence[tuple[str, str, Points]], theme: Theme) -
 def _draw_panel(axes: Axes, title: str, points: Points, colour: str, theme: Theme) -> None:
     steps, values = [step for step, _ in points], [value for _, value in points]
     smoothed = smooth(values)
-    if smoothed != values:
-        axes.plot(steps, values, ".", color=theme.muted, alpha=0.45, markersize=2.5, markeredgewidth=0)
+    if len(points) > MANY_POINTS:
+        every = -(-len(points) // MAX_RAW_POINTS)
+        axes.plot(
+            steps[::every],
+            values[::every],
+            ".",
+            color=theme.muted,
+            alpha=0.45,
+            markersize=2.5,
+            markeredgewidth=0,
+        )
     marker = "o" if len(points) == 1 else ""
     axes.plot(steps, smoothed, color=theme.ink, linewidth=2.6, marker=marker, markersize=5)
     axes.plot(steps, smoothed, color=colour, linewidth=1.6)
-    axes.set_title(title, loc="left", fontsize=SMALL + 0.5, fontweight="bold", pad=5)
-    axes.set_title(
-        f"{smoothed[0]:.2g} → {smoothed[-1]:.2g}", loc="right", fontsize=SMALL, color=theme.muted, pad=5
+    axes.set_title(title, loc="left", fontsize=SMALL + 0.5, fontweight="bold", pad=19)
+    # A second title, at the same side, would move the first.
+    axes.annotate(
+        f"{smoothed[0]:.3g} → {smoothed[-1]:.3g}",
+        (0, 1),
+        (0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=SMALL,
+        color=theme.muted,
     )
     axes.grid(axis="y", color=theme.grid, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -109,8 +128,8 @@ def _draw_panel(axes: Axes, title: str, points: Points, colour: str, theme: Them
 
 
 def _said(metric: str, variant: str, points: Points) -> str:
-    (first, _), (last, _) = points[0], points[-1]
+    name, first, last = label_of(variant), points[0][0], points[-1][0]
     smoothed = smooth([value for _, value in points])
     if first == last:
-        return f"{variant}: {metric} {smoothed[0]:.3g} at step {first}"
-    return f"{variant}: {metric} from {smoothed[0]:.3g} at step {first} to {smoothed[-1]:.3g} at step {last}"
+        return f"{name}: {metric} {smoothed[0]:.3g} at step {first}"
+    return f"{name}: {metric} from {smoothed[0]:.3g} at step {first} to {smoothed[-1]:.3g} at step {last}"

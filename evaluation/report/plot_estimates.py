@@ -20,7 +20,7 @@ from evaluation.report.plot_sheet import (
     open_sheet,
 )
 from evaluation.report.plot_themes import SMALL, Theme
-from evaluation.report.plot_words import DECISION_NAMES
+from evaluation.report.plot_words import DECISION_NAMES, count_rows
 from evaluation.report.slices import Slice
 from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
@@ -31,7 +31,8 @@ MAX_COLUMNS = 4
 BETWEEN = 26
 # Beyond 100 in a single column, where the figure of a variant that is always right stands.
 ROOM = 14
-COLUMN_HEAD = 0.36
+COLUMN_LINE = 0.18
+SLICE_LETTERS = 22
 FEW_ROWS = 10
 BY_NAMES = {
     "tools": "by tools offered",
@@ -63,7 +64,12 @@ class Section:
     @property
     def height(self) -> float:
         """Inches that it takes, with the gap after it."""
-        return HEAD + (COLUMN_HEAD if self.columns else 0) + LINE * len(self.lines) + GAP
+        return self.head_height + LINE * len(self.lines) + GAP
+
+    @property
+    def head_height(self) -> float:
+        """Inches above the lines."""
+        return HEAD + COLUMN_LINE * max((name.count("\n") + 1 for name in self.columns), default=0)
 
 
 def draw_accuracy(comparison: Comparison) -> Drawing:
@@ -73,27 +79,31 @@ def draw_accuracy(comparison: Comparison) -> Drawing:
     for suite, summaries in comparison.summaries.items():
         metric = SUITES[suite].main_metric
         figures = {variant: summary.metrics[metric] for variant, summary in summaries.items()}
-        sections.append(_by_variant(f"{suite}: {metric}, {len(comparison.rows[suite])} rows", figures))
+        sections.append(_by_variant(f"{suite}: {metric}, {count_rows(len(comparison.rows[suite]))}", figures))
     alt = "; ".join(f"{section.head}: {_listed(section.lines)}" for section in sections)
     return Drawing("accuracy", title, alt, partial(_draw, title, sections, comparison.variants, "percent"))
 
 
-def draw_recall(comparison: Comparison) -> Drawing:
-    """Of the rows that expect a decision, how often it was taken, by suite and variant."""
+def draw_recall(comparison: Comparison) -> Drawing | None:
+    """Of the rows that expect a decision, how often it was taken, by variant; None where nothing is scored."""
     title = "How often the expected decision is taken, by decision"
     sections = []
     said = []
     for suite, summaries in comparison.summaries.items():
         n = {name: max((one.recall[name].n for one in summaries.values()), default=0) for name in DECISIONS}
         shown = [name for name in DECISIONS if n[name]]
-        columns = [f"{DECISION_NAMES[name]}\n{n[name]} rows" for name in shown]
+        if not shown:
+            continue
+        columns = [f"{DECISION_NAMES[name]}\n{count_rows(n[name])}" for name in shown]
         lines = [
             Line(label_of(variant), "", [one.recall[name] for name in shown], [variant] * len(shown))
             for variant, one in summaries.items()
         ]
-        sections.append(Section(suite, columns, lines if shown else []))
+        sections.append(Section(suite, columns, lines))
         names = [DECISION_NAMES[name] for name in shown]
         said.append(f"{suite}: " + "; ".join(_recall_words(line, names) for line in lines))
+    if not sections:
+        return None
     draw = partial(_draw, title, sections, comparison.variants, "percent")
     return Drawing("recall", title, ". ".join(said), draw)
 
@@ -118,7 +128,10 @@ def draw_rewards(suite: str, rewards: Mapping[str, Estimate], variants: list[str
     """The mean reward by variant, for a run that cost nothing."""
     title = f"{suite}: mean reward by variant, with 95% intervals"
     section = _by_variant(f"{suite}: mean value of the scores", rewards)
-    said = [f"{name} {'none' if one.value is None else f'{one.value:.2f}'}" for name, one in rewards.items()]
+    said = [
+        f"{label_of(name)} {'none scored' if one.value is None else f'{one.value:.2f}'}"
+        for name, one in rewards.items()
+    ]
     draw = partial(_draw, title, [section], variants, "share")
     return Drawing("reward_and_cost", title, f"{suite}, mean reward: {', '.join(said)}", draw)
 
@@ -129,7 +142,7 @@ def _by_variant(head: str, figures: Mapping[str, Estimate]) -> Section:
         head,
         [],
         [
-            Line(label_of(variant), f"{one.n} rows" if 0 < one.n < most else "", [one], [variant])
+            Line(label_of(variant), count_rows(one.n) if 0 < one.n < most else "", [one], [variant])
             for variant, one in figures.items()
         ],
     )
@@ -138,8 +151,8 @@ def _by_variant(head: str, figures: Mapping[str, Estimate]) -> Section:
 def _section_of_slices(head: str, slices: Sequence[Slice], variants: Sequence[str]) -> Section:
     lines = [
         Line(
-            label_of(one.name.removesuffix(" characters")),
-            f"{one.rows} {'row' if one.rows == 1 else 'rows'}",
+            label_of(one.name.removesuffix(" characters"), SLICE_LETTERS),
+            count_rows(one.rows),
             [one.figures.get(variant) for variant in variants],
             list(variants),
         )
@@ -171,7 +184,7 @@ def _draw_section(
     sheet: Sheet, section: Section, top: float, variants: list[str], unit: str, is_single: bool
 ) -> None:
     sheet.write_head(top + HEAD / 2, section.head)
-    start = top + HEAD + (COLUMN_HEAD if section.columns else 0)
+    start = top + section.head_height
     end = start + LINE * len(section.lines)
     for number, name in enumerate(section.columns):
         place = number * (100 + BETWEEN) + 50
@@ -225,15 +238,15 @@ def _written(value: float, unit: str, is_single: bool) -> str:
 
 
 def _write_scale(sheet: Sheet, columns: int, unit: str) -> None:
-    steps = (0, 50, 100) if columns < 3 else (0, 100)
+    # In narrow columns the ends of two neighbours would touch.
+    steps = (0, 50, 100) if columns < MAX_COLUMNS else (50,)
     ticks = {number * (100 + BETWEEN) + step: step for number in range(columns) for step in steps}
-    last = f"100{'%' if columns == 1 else ''}"
-    texts = {0: "0", 50: "0.5", 100: "1"} if unit == "share" else {0: "0", 50: "50", 100: last}
+    texts = {0: "0", 50: "0.5", 100: "1"} if unit == "share" else {0: "0", 50: "50%", 100: "100%"}
     sheet.axes.set_xticks(list(ticks), [texts[step] for step in ticks.values()])
 
 
 def _listed(lines: Sequence[Line]) -> str:
-    return ", ".join(f"{line.variants[0]} {_percent(line.marks[0])}" for line in lines)
+    return ", ".join(f"{line.label} {_percent(line.marks[0])}" for line in lines)
 
 
 def _recall_words(line: Line, names: Sequence[str]) -> str:
@@ -253,7 +266,8 @@ def _weakest(grouped: Mapping[str, Sequence[Slice]], variants: Sequence[str]) ->
             and figure.n >= FEW_ROWS
         ]
         value, name = min(known, default=(None, ""))
-        said.append(f"{variant} {'none' if value is None else f'{label_of(name, 40)} {value:.1%}'}")
+        weakest = "none" if value is None else f"{label_of(name, 40)} {value:.1%}"
+        said.append(f"{label_of(variant)} {weakest}")
     return ", ".join(said)
 
 

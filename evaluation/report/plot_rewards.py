@@ -25,18 +25,20 @@ LEFT, FOOT, LABELS_WIDTH = 0.62, 0.5, 1.95
 
 
 def draw_reward_and_cost(comparison: Comparison, costs: Costs | None) -> Drawing | None:
-    """Rewards against costs, or rewards alone where none is known; None where no suite was scored."""
+    """Rewards against costs, or rewards alone where none is known; None where nothing is scored."""
     suite = costs.suite if costs else suite_of_points({}, comparison)
     if suite is None or not comparison.scores.get(suite):
         return None
     rewards = mean_rewards(comparison.scores[suite])
+    if all(one.value is None for one in rewards.values()):
+        return None
     spent = {one.variant: one.usd for one in costs.variants if one.usd is not None} if costs else {}
     placed = {name: spent[name] for name, one in rewards.items() if name in spent and one.value is not None}
     if not placed:
         return draw_rewards(suite, rewards, comparison.variants)
     title = f"{suite}: mean reward (with 95% interval) against what the variant's jobs cost"
     alt = f"{suite}, mean reward: " + ", ".join(
-        f"{name} {rewards[name].value:.2f} for {format_usd(usd)}" for name, usd in placed.items()
+        f"{label_of(name)} {rewards[name].value:.2f} for {format_usd(usd)}" for name, usd in placed.items()
     )
     draw = partial(_draw, title, rewards, placed, comparison.variants)
     return Drawing("reward_and_cost", title, alt, draw)
@@ -66,18 +68,19 @@ def _draw(
     height = max(HEIGHT, LABEL_LINE * (len(spent) + 1))
     figure, axes = _open(theme, title, height)
     axes.set_xlim(0, 1.08 * max(spent.values()) or 1)
-    for name, usd in spent.items():
-        one = rewards[name]
+    values = {name: one.value for name in spent if (one := rewards[name]).value is not None}
+    places = spread_labels(values, height)
+    for name, value in values.items():
+        one, usd = rewards[name], spent[name]
         colour, marker = theme.style_of(name, variants)
-        axes.vlines(usd, one.low, one.high, color=theme.ink, linewidth=1.3)
+        axes.vlines(usd, one.low or 0.0, one.high or 0.0, color=theme.ink, linewidth=1.3)
         axes.plot(
-            usd, one.value, marker, color=colour, markersize=8, markeredgecolor=theme.ink, markeredgewidth=0.7
+            usd, value, marker, color=colour, markersize=8, markeredgecolor=theme.ink, markeredgewidth=0.7
         )
-    for name, place in spread_labels({name: rewards[name].value or 0.0 for name in spent}, height).items():
         axes.annotate(
-            f"{label_of(name, 11)} {rewards[name].value:.2f}, {format_usd(spent[name])}",
-            (spent[name], rewards[name].value or 0.0),
-            (1.05, place),
+            f"{label_of(name, 11)} {value:.2f}, {format_usd(usd)}",
+            (usd, value),
+            (1.05, places[name]),
             textcoords="axes fraction",
             va="center",
             fontsize=SMALL,

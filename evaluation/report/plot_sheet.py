@@ -6,6 +6,7 @@ Laid out in inches rather than by a solver, so that the letters have one size wh
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def open_sheet(theme: Theme, title: str, labels: Iterable[str], height: float, f
     lines = textwrap.wrap(title, TITLE_LETTERS) if theme.has_title else []
     head = len(lines) * TITLE_LINE + MARGIN
     whole = head + height + foot
-    label = max((len(line) for line in labels), default=0) * LETTER + 2 * MARGIN
+    label = max((letters_of(line) for line in labels), default=0) * LETTER + 2 * MARGIN
     figure = Figure(figsize=(WIDTH, whole))
     box = (label / WIDTH, foot / whole, (WIDTH - label - MARGIN) / WIDTH, height / whole)
     axes = figure.add_axes(box)
@@ -94,13 +95,31 @@ def label_of(text: str, letters: int = LABEL_LETTERS) -> str:
     """A name as a label: one line, nothing unseen in it, its middle left out where it is long.
 
     >>> label_of("a_source_with_a_very_long_name_2024", 16)
-    'a_source…me_2024'
+    'a_sourc…me_2024'
     """
     line = " ".join(make_visible(text).split()) or "(empty)"
-    if len(line) <= letters:
+    if letters_of(line[: letters + 1]) <= letters:
         return line
-    kept = letters - 1
-    return f"{line[: kept - kept // 2]}…{line[len(line) - kept // 2 :]}"
+    # A text may be a megabyte, of which no more than this can be shown.
+    start, end = line[:letters], line[-letters:]
+    while letters_of(f"{start}…{end}") > letters:
+        start, end = (start[:-1], end) if len(start) > len(end) else (start, end[1:])
+    return f"{start}…{end}"
+
+
+def letters_of(text: str) -> float:
+    """How wide a text is, in letters of middling width.
+
+    >>> letters_of("abc"), letters_of("北京")
+    (3.0, 4.0)
+    """
+    return sum(_letter_width(letter) for letter in text)
+
+
+def _letter_width(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 2.0
+    return 1.3 if letter.isupper() or letter in "mwMW%@⟦⟧" else 1.0
 
 
 def join_words(parts: Sequence[str]) -> str:

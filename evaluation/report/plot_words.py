@@ -13,6 +13,15 @@ DECISION_NAMES = {
 }
 
 
+def count_rows(count: int) -> str:
+    """A number of rows in words.
+
+    >>> count_rows(1), count_rows(1200)
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
 def reason_words(reason: str) -> str:
     """A reason of the closed list as words.
 
