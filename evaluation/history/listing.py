@@ -55,11 +55,9 @@ def list_group(store: Store, group: Group, last: int) -> Listing:
 
 
 def name_of(entry: Entry) -> str:
-    """An entry in words: its run and variant, or its variant and how many seeds."""
-    newest = entry.runs[-1].run_id
-    if len(entry.runs) == 1:
-        return f"{newest}/{entry.variant}"
-    return f"{entry.variant} over {len(entry.runs)} seeds to {newest}"
+    """An entry in words: its run and variant, the newest of its runs where they are several seeds."""
+    newest = f"{entry.runs[-1].run_id}/{entry.variant}"
+    return newest if len(entry.runs) == 1 else f"{newest} and {len(entry.runs) - 1} more seeds"
 
 
 class _Reading:
@@ -107,7 +105,9 @@ class _Reading:
                 run, lambda one: self._store.read_rows(one, self._group.suite), []
             )
             if rows and digest_of_rows(rows) != self._group.digest:
-                self.notes[f"{run.run_id}: its {self._group.suite} rows are not the test set it names"] = None
+                self.notes[
+                    f"{run.run_id}: its rows of {self._group.suite} are not the test set that it names"
+                ] = None
                 rows = []
             self._rows = rows
         return self._rows

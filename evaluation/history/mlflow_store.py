@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import mlflow
+from mlflow import MlflowClient
 from mlflow.entities import Run as TrackedRun
 from mlflow.exceptions import MlflowException
 
@@ -45,9 +45,8 @@ class MlflowStore:
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         # By default a server that is down is asked for minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        mlflow.set_tracking_uri(uri)
         self._uri = uri
-        self._client = mlflow.MlflowClient(uri)
+        self._client = MlflowClient(uri, registry_uri=uri)
         found = self._ask(lambda: self._client.get_experiment_by_name(experiment))
         if found is None:
             raise BadInput(f"{uri}: has no experiment {experiment!r}; run the pipeline first")
@@ -83,7 +82,7 @@ class MlflowStore:
         return champions
 
     def link(self, suite: str, digest: str) -> str | None:
-        """The experiment's charts of the executions on this test set: a bar a run, a chart a figure and variant.
+        """The charts of the executions on this test set: one a figure and variant, with a bar a run.
 
         A server named by an ARN has no such address.
         """
@@ -127,7 +126,7 @@ class MlflowStore:
             try:
                 fetched = Path(self._client.download_artifacts(run.key, path, scratch))
             except (MlflowException, OSError) as error:
-                raise Unreadable(f"has no {path} in MLflow") from error
+                raise Unreadable(f"{path} cannot be fetched from MLflow") from error
             return read(fetched)
 
 

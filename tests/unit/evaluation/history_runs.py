@@ -83,9 +83,7 @@ def log_run(client: MlflowClient, experiment: str, runs: Path, one: Authored) ->
         **one.tags,
     }
     started = int(one.started.timestamp() * 1000)
-    run_id = str(
-        client.create_run(experiment, start_time=started, tags=tags, run_name=one.name).info.run_id
-    )
+    run_id = str(client.create_run(experiment, start_time=started, tags=tags, run_name=one.name).info.run_id)
     for variant, summary in content["suites"][SUITE].items():
         for metric, found in summary["metrics"].items():
             if found["value"] is not None:
@@ -94,7 +92,9 @@ def log_run(client: MlflowClient, experiment: str, runs: Path, one: Authored) ->
         client.log_metric(run_id, "cost/usd", one.usd)
     digest = hashlib.sha256(one.trained_on.encode()).hexdigest()[:16]
     trained_on = Dataset("train_sft", digest, "local", "{}")
-    client.log_inputs(run_id, datasets=[DatasetInput(trained_on, [InputTag("mlflow.data.context", "training")])])
+    client.log_inputs(
+        run_id, datasets=[DatasetInput(trained_on, [InputTag("mlflow.data.context", "training")])]
+    )
     client.log_artifact(run_id, str(folder / "comparison.json"))
     client.log_artifact(run_id, str(folder / "data" / "suites" / f"{SUITE}.jsonl"), "rows")
     client.log_artifacts(run_id, str(folder / "scores"), "scores")
