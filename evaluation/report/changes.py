@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from evaluation.comparison import Comparison
 from evaluation.suites import SUITES
-from evaluation.summary import rate
 from evaluation.toolcalls.score import Score
 
 # What each variant was made from.
@@ -21,6 +20,7 @@ MADE_FROM = {
     "sft-rft": "sft",
     "sft-dpo-rft": "sft-dpo",
 }
+_UNSCORED = Score(None, error="no score has this id")
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,9 @@ def _changes(comparison: Comparison, suite: str, a: str, b: str) -> Changes:
     broken: Counter[str] = Counter()
     both: Counter[bool | None] = Counter()
     for row in comparison.rows[suite]:
-        row_id = str(row["id"])
-        of_a, of_b = (comparison.scores[suite][name].get(row_id) for name in (a, b))
-        a_right, b_right = is_right(suite, of_a), is_right(suite, of_b)
-        if of_a is None or of_b is None or a_right is None or b_right is None:
+        of_a, of_b = (comparison.scores[suite][name].get(str(row["id"]), _UNSCORED) for name in (a, b))
+        a_right, b_right = (is_right(suite, score) for score in (of_a, of_b))
+        if a_right is None or b_right is None:
             both[None] += 1
         elif a_right == b_right:
             both[a_right] += 1
@@ -68,16 +67,15 @@ def _changes(comparison: Comparison, suite: str, a: str, b: str) -> Changes:
             mended[str(of_b.reason)] += 1
         else:
             broken[str(of_a.reason)] += 1
-    return Changes(
-        suite, a, b, _ranked(mended), _ranked(broken), both[True], both[False], unscored=both[None]
-    )
+    return Changes(suite, a, b, _ranked(mended), _ranked(broken), both[True], both[False], both[None])
 
 
-def is_right(suite: str, score: Score | None) -> bool | None:
+def is_right(suite: str, score: Score) -> bool | None:
     """Whether a score is right by the suite's main metric; None where the row is unscored."""
-    if score is None or score.value is None:
+    part = SUITES[suite].main_part
+    if score.value is None or (part is not None and part not in score.parts):
         return None
-    return rate([score], SUITES[suite].main_part).successes == 1
+    return score.is_correct if part is None else score.parts[part] == 1.0
 
 
 def _ranked(counts: Counter[str]) -> dict[str, int]:

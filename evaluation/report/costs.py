@@ -12,8 +12,6 @@ from typing import Any
 from evaluation.comparison import Comparison, Pair
 from evaluation.report.changes import MADE_FROM
 
-# Below this, a difference is called real, as in the sentences beside the comparison.
-LEVEL = 0.05
 DEFAULT_SUITE = "own"
 _UNTRAINED = ("base", "prompt")
 
@@ -76,7 +74,7 @@ def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
     suite = suite_of_points(plan, comparison)
     return Costs(
         lines=lines,
-        usd=known if actual.get("usd") is None else actual["usd"],
+        usd=known if known is None or actual.get("usd") is None else actual["usd"],
         at_most_usd=cost.get("at_most_usd"),
         prices_as_of=cost.get("prices_as_of"),
         variants=[_variant_cost(name, lines, suite, comparison) for name in comparison.variants],
@@ -128,14 +126,15 @@ def _variant_cost(
     usd = _sum([by_job.get(job) for job in jobs_of(variant)], whole=True)
     pair = next((one for one in comparison.pairs if _is_gain(one, suite, variant)), None)
     difference = pair.result.difference if pair else None
-    is_real = pair is not None and pair.p_holm is not None and pair.p_holm < LEVEL
-    pays = is_real and usd is not None and difference is not None and difference > 0
+    is_real = pair is not None and pair.is_real
+    points = None if difference is None else 100 * difference
+    pays = is_real and points is not None and points > 0
     return VariantCost(
         variant=variant,
         usd=usd,
-        points=None if difference is None else 100 * difference,
+        points=points,
         is_real=is_real,
-        usd_per_point=usd / (100 * difference) if pays and usd is not None and difference else None,
+        usd_per_point=usd / points if pays and usd is not None and points else None,
     )
 
 

@@ -85,7 +85,7 @@ def draw_accuracy(comparison: Comparison) -> Drawing:
 
 
 def draw_recall(comparison: Comparison) -> Drawing | None:
-    """Of the rows that expect a decision, how often it was taken, by variant; None where nothing is scored."""
+    """Of the rows that expect a decision, how often it was taken; None where nothing is scored."""
     title = "How often the expected decision is taken, by decision"
     sections = []
     said = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -9,17 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from evaluation.comparison import Comparison
+from evaluation.comparison import Comparison, Row
 from evaluation.report.costs import Costs, format_usd, suite_of_points
 from evaluation.report.plot_estimates import draw_rewards
 from evaluation.report.plot_sheet import MARGIN, WIDTH, Drawing, label_of, open_sheet
 from evaluation.report.plot_themes import SMALL, Theme
-from evaluation.statistics import Estimate, estimate
-from evaluation.toolcalls.metrics import Ratio
+from evaluation.statistics import Estimate
+from evaluation.summary import estimate_rows
+from evaluation.toolcalls.metrics import Graded, Ratio, graded_of
 from evaluation.toolcalls.score import Score
 
 # A tally counts whole numbers: a score's value in so many parts.
 PARTS = 10_000
+_UNSCORED = Score(None, error="no score has this id")
 HEIGHT, LABEL_LINE = 3.0, 0.25
 LEFT, FOOT, LABELS_WIDTH = 0.62, 0.5, 1.95
 
@@ -29,7 +32,7 @@ def draw_reward_and_cost(comparison: Comparison, costs: Costs | None) -> Drawing
     suite = costs.suite if costs else suite_of_points({}, comparison)
     if suite is None or not comparison.scores.get(suite):
         return None
-    rewards = mean_rewards(comparison.scores[suite])
+    rewards = mean_rewards(comparison.rows[suite], comparison.scores[suite])
     if all(one.value is None for one in rewards.values()):
         return None
     spent = {one.variant: one.usd for one in costs.variants if one.usd is not None} if costs else {}
@@ -44,18 +47,19 @@ def draw_reward_and_cost(comparison: Comparison, costs: Costs | None) -> Drawing
     return Drawing("reward_and_cost", title, alt, draw)
 
 
-def mean_rewards(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, Estimate]:
+def mean_rewards(rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]]) -> dict[str, Estimate]:
     """The mean value of each variant's scored rows, in [0, 1], with a bootstrap's interval."""
-    return {variant: _mean_value(list(by_id.values())) for variant, by_id in scores.items()}
+    return {
+        variant: estimate_rows(
+            _mean_value, [graded_of(row, by_id.get(str(row["id"]), _UNSCORED)) for row in rows]
+        )
+        for variant, by_id in scores.items()
+    }
 
 
-def _mean_value(scores: Sequence[Score]) -> Estimate:
-    counts: dict[tuple[int, int], int] = {}
-    for score in scores:
-        if score.value is not None:
-            outcome = (round(PARTS * score.value), PARTS)
-            counts[outcome] = counts.get(outcome, 0) + 1
-    return estimate(Ratio(counts))
+def _mean_value(graded: Sequence[Graded]) -> Ratio:
+    values = [one.score.value for one in graded if one.score.value is not None]
+    return Ratio(Counter((round(PARTS * value), PARTS) for value in values))
 
 
 def _draw(

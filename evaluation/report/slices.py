@@ -20,8 +20,9 @@ from data.report.languages import guess_language
 from evaluation.comparison import Comparison, Row
 from evaluation.figures import FIGURES
 from evaluation.jsonl import read_jsonl
-from evaluation.statistics import Estimate, estimate
+from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
+from evaluation.summary import estimate_rows
 from evaluation.toolcalls.metrics import graded_of
 from evaluation.toolcalls.score import Score
 
@@ -115,7 +116,7 @@ def _grouped(rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> dict[st
 def _figures(comparison: Comparison, suite: str, rows: Sequence[Row]) -> dict[str, Estimate]:
     tally = FIGURES[SUITES[suite].main_metric].tally
     return {
-        variant: estimate(tally([graded_of(row, scores.get(str(row["id"]), _UNSCORED)) for row in rows]))
+        variant: estimate_rows(tally, [graded_of(row, scores.get(str(row["id"]), _UNSCORED)) for row in rows])
         for variant, scores in comparison.scores[suite].items()
     }
 
