@@ -5,7 +5,7 @@ MODEL_DIR := .cache/models/smollm2-135m-instruct
 INPUT ?= examples/tune-local.json
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help local mlflow test check fuzz synth deploy stage clean
+.PHONY: help local mlflow history test check fuzz synth deploy stage clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -18,6 +18,10 @@ local: .venv/local $(MODEL_DIR)/config.json  ## run the pipeline here [INPUT=fil
 
 mlflow: .venv/local  ## open the results of all local runs
 	@.venv/bin/python -m infra.local mlflow
+
+history: .venv/local  ## runs over time, or any two compared [A=run/variant B=run/variant] [SUITE=name] [VARIANT=name]
+	@.venv/bin/python -m infra.local history $(if $(A),'$(A)') $(if $(B),'$(B)') $(if $(SUITE),--suite '$(SUITE)') \
+	  $(if $(VARIANT),--variant '$(VARIANT)')
 
 test: check  ## run the test suite
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup

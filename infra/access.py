@@ -53,7 +53,21 @@ JOB_ACCESS = {
         reads=("wheels/", "runs/*/prepare/", "runs/*/predict/", "runs/*/scores/"),
         writes=("runs/*/compare/",),
     ),
+    "report": JobAccess(
+        reads=(
+            "wheels/",
+            "runs/*/prepare/",
+            "runs/*/predict/",
+            "runs/*/scores/",
+            "runs/*/compare/",
+            "runs/*/plan/",
+        ),
+        writes=("runs/*/report/",),
+    ),
 }
+"""What each job role reads and writes; `report` is that of the job which reports and registers the winner."""
+
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_sagemaker-mlflow.html
 _MLFLOW_ACTIONS = (
     "CreateExperiment",
     "GetExperiment",
@@ -72,6 +86,25 @@ _MLFLOW_ACTIONS = (
     "SetTag",
     "GetMetricHistory",
     "ListArtifacts",
+)
+# Only the job that reports moves the alias of the promoted model, and leaves traces of generated calls.
+_REPORT_MLFLOW_ACTIONS = (
+    "CreateRegisteredModel",
+    "GetRegisteredModel",
+    "UpdateRegisteredModel",
+    "SetRegisteredModelTag",
+    "SetRegisteredModelAlias",
+    "CreateModelVersion",
+    "GetModelVersion",
+    "GetModelVersionByAlias",
+    "SearchModelVersions",
+    "SetModelVersionTag",
+    "UpdateModelVersion",
+    "StartTrace",
+    "EndTrace",
+    "GetTraceInfo",
+    "SearchTraces",
+    "SetTraceTag",
 )
 
 
@@ -124,7 +157,8 @@ class JobRoles(Construct):
         self.by_kind = {kind: self._role(kind, settings, storage, server_arn) for kind in JOB_ACCESS}
 
     def _role(self, kind: str, settings: Settings, storage: Storage, server_arn: str) -> iam.Role:
-        platform = _platform_statements(self, settings, storage, server_arn)
+        actions = (*_MLFLOW_ACTIONS, *(_REPORT_MLFLOW_ACTIONS if kind == "report" else ()))
+        platform = _platform_statements(self, settings, storage, server_arn, actions)
         judge = settings.judge if kind == "compare" else None
         judging = judge_statements(self, judge)
         role = iam.Role(
@@ -171,7 +205,11 @@ def _read_data_sources(arns: Sequence[str]) -> iam.PolicyStatement:
 
 
 def _platform_statements(
-    scope: Construct, settings: Settings, storage: Storage, server_arn: str
+    scope: Construct,
+    settings: Settings,
+    storage: Storage,
+    server_arn: str,
+    mlflow_actions: Sequence[str],
 ) -> list[iam.PolicyStatement]:
     stack = Stack.of(scope)
     log_group = _log_group(scope)
@@ -203,7 +241,7 @@ def _platform_statements(
             conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
         ),
         iam.PolicyStatement(
-            actions=[f"sagemaker-mlflow:{action}" for action in _MLFLOW_ACTIONS], resources=[server_arn]
+            actions=[f"sagemaker-mlflow:{action}" for action in mlflow_actions], resources=[server_arn]
         ),
     ]
 

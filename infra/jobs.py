@@ -20,6 +20,9 @@ EXPERIMENT_NAME = "toolwright"
 CODE_FOLDERS = ("data", "training", "evaluation", "jobs")
 CODE_FILES = (
     *(f"{folder}/**/*.{ending}" for folder in CODE_FOLDERS for ending in ("py", "yaml", "jinja")),
+    # The report's page brings its style and its script along.
+    "evaluation/**/*.css",
+    "evaluation/**/*.js",
     "training/requirements.txt",
 )
 
@@ -48,10 +51,10 @@ _METRICS = {
 class JobStep:
     """One job of the pipeline.
 
-    `state` names the state, `plan` the job's entry in the run's plan (`$.jobs.<plan>`), `kind` its role and
-    instances. `arguments` is a list, or a path or intrinsic that yields one. `channels` maps a channel to the
-    path of its S3 prefix in the plan. `checkpoints`: whether what it has done is kept for a job that replaces
-    it, as SageMaker does after a spot interruption.
+    `state` names the state, `plan` the job's entry in the run's plan (`$.jobs.<plan>`), `kind` its instances,
+    and its role where `role` names no other. `arguments` is a list, or a path or intrinsic that yields one.
+    `channels` maps a channel to the path of its S3 prefix in the plan. `checkpoints`: whether what it has
+    done is kept for a job that replaces it, as SageMaker does after a spot interruption.
     """
 
     state: str
@@ -61,6 +64,12 @@ class JobStep:
     channels: Mapping[str, str] = field(default_factory=dict)
     variant: str | None = None
     checkpoints: bool = False
+    role: str | None = None
+
+    @property
+    def role_name(self) -> str:
+        """What of JOB_ACCESS the job may do."""
+        return self.role or self.kind
 
 
 def _train(state: str, plan: str, variant: str, module: str, recipe: str, model: str) -> JobStep:
@@ -105,6 +114,18 @@ COMPARE = JobStep(
     "compare",
     ("evaluation.compare",),
     {"data": "$.data_uri", "predictions": "$.predictions_uri", "scores": "$.scores_uri"},
+)
+REPORT = JobStep(
+    "ReportResults",
+    "report",
+    "compare",
+    ("evaluation.report_results",),
+    {
+        **COMPARE.channels,
+        "comparison": f"$.jobs.{COMPARE.plan}.model_uri",
+        "plan": "$.plan_uri",
+    },
+    role="report",
 )
 
 
@@ -153,7 +174,7 @@ class JobPlatform:
         plan = f"$.jobs.{step.plan}"
         payload: dict[str, object] = {
             "TrainingJobName.$": f"{plan}.name",
-            "RoleArn": self.role_arns[step.kind],
+            "RoleArn": self.role_arns[step.role_name],
             "AlgorithmSpecification": self._algorithm(step),
             "InputDataConfig": self._channels(step),
             "OutputDataConfig": {
@@ -201,7 +222,7 @@ class JobPlatform:
 
     def _environment(self, step: JobStep) -> dict[str, object]:
         variant = {} if step.variant is None else {"VARIANT": step.variant}
-        judge = judge_environment(self.settings.judge) if step.kind == "compare" else {}
+        judge = judge_environment(self.settings.judge) if step.role_name == "compare" else {}
         return {
             "RUN_ID.$": "$.run_id",
             "BASE_MODEL.$": "$.input.base_model",

@@ -1,4 +1,4 @@
-"""The three functions of the pipeline, each with what it alone may do."""
+"""The functions of the pipeline, each with what it alone may do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.access import list_prefixes, read_objects, training_jobs, use_key, write_objects
+from infra.access import (
+    JOB_NAME_PREFIX,
+    list_prefixes,
+    read_objects,
+    training_jobs,
+    use_key,
+    write_objects,
+)
 from infra.acknowledgements import acknowledge_prefixes, acknowledge_resource
 from infra.functions import PipelineFunction
 from infra.settings import Settings
@@ -18,6 +25,8 @@ from infra.storage import Storage
 
 _SCORE_READS = ("runs/*/prepare/", "runs/*/predict/")
 _SCORE_WRITES = ("runs/*/scores/",)
+_GATE_READS = ("runs/*/compare/",)
+_COST_WRITES = ("runs/*/plan/",)
 # A recipe's own field stands at the beginning of a line; synthesis has no YAML parser.
 _FEW_SHOT = re.compile(r"^few_shot_prompt:[ \t]+(?!null\b|~)[^\s#]", re.MULTILINE)
 
@@ -30,10 +39,17 @@ SCORE_FILES = (
     "evaluation/toolcalls/formats/*.py",
     "evaluation/toolcalls/schemas/*.py",
 )
+# The rules, as PlanRun checks them and CheckGate applies them.
+_RULE_FILES = (
+    "lambdas/__init__.py",
+    "lambdas/fields.py",
+    "lambdas/gate_rules.py",
+    "lambdas/gate_input.py",
+)
 
 
 class PipelineFunctions(Construct):
-    """PlanRun, CheckQuotas and ScorePredictions."""
+    """PlanRun, CheckQuotas, ScorePredictions, CheckGate and CountCosts."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, storage: Storage, root: Path
@@ -46,7 +62,7 @@ class PipelineFunctions(Construct):
             root=root,
             module="plan_run",
             files=(
-                "lambdas/__init__.py",
+                *_RULE_FILES,
                 "lambdas/plan_run.py",
                 "lambdas/costs.py",
                 "lambdas/inputs.py",
@@ -90,6 +106,8 @@ class PipelineFunctions(Construct):
             memory_mib=1769,  # one whole virtual CPU
         )
         acknowledge_prefixes(self.score_predictions.role, storage, [*_SCORE_READS, *_SCORE_WRITES])
+        self.check_gate = self._check_gate(settings, storage, root)
+        self.count_costs = self._count_costs(settings, storage, root)
         acknowledge_resource(
             self.check_quotas.role, "*", "Listing quotas and training jobs knows no resources."
         )
@@ -98,6 +116,52 @@ class PipelineFunctions(Construct):
             f"{training_jobs(self)}/*",
             "Every running job counts against the quota, whoever started it.",
         )
+
+    def _check_gate(self, settings: Settings, storage: Storage, root: Path) -> PipelineFunction:
+        function = PipelineFunction(
+            self,
+            "CheckGate",
+            settings=settings,
+            root=root,
+            module="check_gate",
+            files=(
+                *_RULE_FILES,
+                "lambdas/check_gate.py",
+                "lambdas/gate.py",
+                "lambdas/gate_evidence.py",
+                "lambdas/gate_words.py",
+            ),
+            environment={},
+            statements=[
+                list_prefixes(storage, _GATE_READS),
+                read_objects(storage, _GATE_READS),
+                use_key(storage),
+            ],
+            timeout=Duration.seconds(30),
+        )
+        acknowledge_prefixes(function.role, storage, _GATE_READS)
+        return function
+
+    def _count_costs(self, settings: Settings, storage: Storage, root: Path) -> PipelineFunction:
+        jobs = f"{training_jobs(self)}/{JOB_NAME_PREFIX}*"
+        function = PipelineFunction(
+            self,
+            "CountCosts",
+            settings=settings,
+            root=root,
+            module="count_costs",
+            files=("lambdas/__init__.py", "lambdas/count_costs.py", "lambdas/billing.py"),
+            environment={},
+            statements=[
+                iam.PolicyStatement(actions=["sagemaker:DescribeTrainingJob"], resources=[jobs]),
+                write_objects(storage, _COST_WRITES),
+                use_key(storage),
+            ],
+            timeout=Duration.seconds(60),
+        )
+        acknowledge_prefixes(function.role, storage, _COST_WRITES)
+        acknowledge_resource(function.role, jobs, "PlanRun names the jobs; all names start so.")
+        return function
 
 
 def _defaults(settings: Settings) -> dict[str, object]:

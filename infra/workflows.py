@@ -1,4 +1,4 @@
-"""The `tune` state machine: plan, check, prepare, train and predict beside one another, score, compare."""
+"""The `tune` state machine: plan, prepare, train and predict side by side, score, compare, gate, report."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ _TRACING = (
 
 
 class TuneWorkflow(Construct):
-    """Fine-tune a model on tool calls and compare the variants.
+    """Fine-tune a model on tool calls, compare the variants, and say which may be promoted.
 
     Input: the execution input (see PlanRun). Output: the plan that PlanRun made of it, job names and URIs
-    included. Errors: each ends in a Fail state with the first error's name and a cause in words.
+    included, with the verdict in `gate` and what each job was billed in `cost.actual`. Errors: each ends in a
+    Fail state with the first error's name and a cause in words.
     """
 
     def __init__(
@@ -102,22 +103,25 @@ class TuneWorkflow(Construct):
             output_path="$.Payload",
             on_failure=failure,
         )
-        check = function_task(
-            self,
-            "CheckQuotas",
-            self._functions.check_quotas,
-            payload="$",
-            output_path="$.Payload",
-            on_failure=failure,
-        )
         return (
             sfn.Chain.start(plan)
-            .next(check)
+            .next(self._call("CheckQuotas", self._functions.check_quotas, failure))
             .next(self._job(jobs.PREPARE, failure))
             .next(self._tune_and_predict(failure))
             .next(self._score_variants(failure))
             .next(self._job(jobs.COMPARE, failure))
+            .next(self._call("CheckGate", self._functions.check_gate, failure))
+            .next(self._call("CountCosts", self._functions.count_costs, failure))
+            .next(self._job(jobs.REPORT, failure))
+            # The report shows what the jobs before it cost; its own share is known only now.
+            .next(self._call("CountFinalCosts", self._functions.count_costs, failure))
             .next(sfn.Succeed(self, "Tuned"))
+        )
+
+    def _call(self, state: str, function: PipelineFunction, on_failure: sfn.State) -> sfn.CustomState:
+        """Return a state in which `function` takes the plan and returns it with more in it."""
+        return function_task(
+            self, state, function, payload="$", output_path="$.Payload", on_failure=on_failure
         )
 
     def _job(self, step: JobStep, on_failure: sfn.State) -> sfn.Chain:
@@ -198,7 +202,14 @@ class TuneWorkflow(Construct):
 
     def _statements(self) -> list[iam.PolicyStatement]:
         stack = Stack.of(self)
-        called = [self._functions.plan_run, self._functions.check_quotas, self._functions.score_predictions]
+        functions = self._functions
+        called = [
+            functions.plan_run,
+            functions.check_quotas,
+            functions.score_predictions,
+            functions.check_gate,
+            functions.count_costs,
+        ]
         rule = "StepFunctionsGetEventsForSageMakerTrainingJobsRule"
         return [
             _invoke(called),

@@ -64,7 +64,7 @@ def _refusal(entries: Sequence[Mapping[str, Any]]) -> str:
 def _first(statements: Sequence[str]) -> str:
     more = len(statements) - MAX_REASONS
     shown = " and ".join(statements[:MAX_REASONS])
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{shown} and {more} more {'rule' if more == 1 else 'rules'}" if more > 0 else shown
 
 
 def _omissions(left_out: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
-"""Run the pipeline on this machine: `python -m infra.local tune …` and `python -m infra.local mlflow`.
+"""Run the pipeline on this machine: `python -m infra.local tune …`, `… mlflow` and `… history`.
 
 `tune` synthesizes the CDK app, deploys that template into the embedded AWS, starts the `tune` state machine
-through boto3 and follows it. Exit codes: 0 succeeded, 1 the execution failed, 2 bad input, 130 interrupted.
+through boto3 and follows it. `history` asks the MLflow store of all local runs. Exit codes: 0 succeeded, 1
+the execution failed, 2 bad input, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from infra.local.engine import Engine, running_engine
 from infra.local.objects import upload_directory
 from infra.local.progress import Progress, clock
 from infra.local.quotas import BadQuotas, Quotas
-from infra.local.results import fetch_results, print_comparison, write_execution
+from infra.local.results import fetch_results, write_execution
+from infra.local.summary import print_summary
 from infra.local.tracking_server import (
     TrackingServerFailed,
     free_port,
@@ -73,6 +75,11 @@ def parse_arguments() -> argparse.Namespace:
         "--examples", type=Path, default=Path("examples/rows"), help="the data set named examples"
     )
     commands.add_parser("mlflow", help="serve the MLflow pages of all local runs")
+    # No character begins an option: they are evaluation.history's own to read.
+    history = commands.add_parser(
+        "history", help="runs over time, or two of them compared", add_help=False, prefix_chars="\0"
+    )
+    history.add_argument("rest", nargs="*", help="what evaluation.history takes")
     return parser.parse_args()
 
 
@@ -207,18 +214,46 @@ def execute(engine: Engine, deployment: Deployment, folder: Path, given: dict[st
     fetch_results(deployment.outputs["BucketName"], folder.name, folder)
     if execution["status"] != "SUCCEEDED":
         fail(execution.get("error") or execution["status"], execution.get("cause") or "no cause given", 1)
-    print_comparison(folder / "comparison.json")
+    print_summary(folder)
     print(f"Took {clock(seconds)}, of which orchestration {orchestration:.1f} s.")
-    print(f"Results: {folder}/ (report.html, comparison.json). Open them in MLflow: make mlflow", flush=True)
+    model = ", model/" if (folder / "model").is_dir() else ""
+    print(
+        f"Results: {folder}/ (report.html, comparison.json{model}). Open them in MLflow: make mlflow",
+        flush=True,
+    )
+
+
+def show_history(store: Path, arguments: list[str]) -> int:
+    """Run `evaluation.history` against the store of all local runs; its exit code."""
+    _check_store(store)
+    with tracking_server(store) as server:
+        server.wait_until_ready()
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": server.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        command = [sys.executable, "-m", "evaluation.history", *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _check_store(store: Path) -> None:
+    if not (store / "mlflow.db").is_file():
+        raise BadInput("there is no run to show yet; start one with `make local`")
 
 
 def serve_mlflow(store: Path) -> None:
     """Replace this process by an MLflow server over all local runs."""
-    if not (store / "mlflow.db").is_file():
-        raise BadInput("there is no run to show yet; start one with `make local`")
+    _check_store(store)
     port = free_port()
     print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C stops it)", flush=True)
     os.execve(sys.executable, server_command(store, port), server_environment())  # noqa: S606
+
+
+def run_command(arguments: argparse.Namespace) -> None:
+    """Do what the command line asks for; SystemExit carries another program's exit code."""
+    if arguments.command == "mlflow":
+        serve_mlflow(arguments.runs / "mlflow")
+    elif arguments.command == "history":
+        raise SystemExit(show_history(arguments.runs / "mlflow", arguments.rest))
+    else:
+        tune(arguments)
 
 
 def main() -> None:
@@ -228,7 +263,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = parse_arguments()
     try:
-        serve_mlflow(arguments.runs / "mlflow") if arguments.command == "mlflow" else tune(arguments)
+        run_command(arguments)
     except (BadInput, BadQuotas) as error:
         fail("InvalidInput", str(error), 2)
     except (SynthesisFailed, TrackingServerFailed, DeploymentFailed) as error:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambdas.check_gate import with_verdict
 from lambdas.check_quotas import Quota, choose_instances
 from lambdas.costs import Prices
+from lambdas.count_costs import with_actual_cost
 from lambdas.inputs import Defaults
 from lambdas.plan_run import Environment, plan_run
 from tests.synth.interpreter import Interpreter, StateError
@@ -32,6 +34,7 @@ ENVIRONMENT = Environment(
     recipes={stage: [DEFAULTS.recipe] for stage in ("sft", "dpo", "few_shot")},
     prices=Prices(as_of="2026-09", usd_per_hour={"ml.m5.large": 0.1, "ml.m5.xlarge": 0.2}),
 )
+NOTHING_COMPARED: Mapping[str, Any] = {"suites": {}, "paired": [], "guarded": [], "test_sets": {}}
 
 
 class PlentifulQuotas(dict[str, Quota]):
@@ -54,6 +57,7 @@ class Execution:
     payloads: dict[str, dict[str, Any]] = field(default_factory=dict)
     scored: list[dict[str, Any]] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
+    comparison: Mapping[str, Any] = field(default_factory=lambda: NOTHING_COMPARED)
 
     def run(self) -> Any:
         """Return the execution's output; raise StateError, as the execution's end, where it fails."""
@@ -75,6 +79,16 @@ class Execution:
             "SecondaryStatus": self.statuses.get(state, "Completed"),
         }
 
+    def _describe(self, name: str) -> Mapping[str, Any] | None:
+        """Describe a job as SageMaker would: each that ran took an hour."""
+        if name not in {payload["TrainingJobName"] for payload in self.payloads.values()}:
+            return None
+        return {
+            "TrainingJobStatus": "Completed",
+            "BillableTimeInSeconds": 3600,
+            "TrainingTimeInSeconds": 3600,
+        }
+
     def _call_function(self, state: str, event: Any) -> Any:
         # What passes between states is JSON.
         event = json.loads(json.dumps(event))
@@ -89,6 +103,10 @@ class Execution:
             name = type(error).__name__
             cause = {"errorMessage": str(error), "errorType": name, "stackTrace": ["…"]}
             raise StateError(name, json.dumps(cause)) from error
+        if state == "CheckGate":
+            return with_verdict(event, json.dumps(self.comparison).encode(), "s3://b/comparison.json")
+        if state in ("CountCosts", "CountFinalCosts"):
+            return with_actual_cost(event, self._describe)
         assert state == "ScorePredictions"
         self.scored.append(event)
         return {"variant": event["variant"], "suites": {}}

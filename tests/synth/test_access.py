@@ -96,7 +96,7 @@ def test_metrics_go_to_sagemakers_namespace_alone(grants: list[Grant]) -> None:
 def test_only_the_state_machine_passes_roles_and_only_to_sagemaker(grants: list[Grant]) -> None:
     passing = [g for g in grants if g.action == "iam:PassRole"]
     assert {g.role.startswith("TuneRole") for g in passing} == {True}
-    assert len(passing) == 4
+    assert len(passing) == 5
     for grant in passing:
         assert "JobRoles" in grant.resource
         assert "sagemaker.amazonaws.com" in grant.conditions
@@ -105,6 +105,18 @@ def test_only_the_state_machine_passes_roles_and_only_to_sagemaker(grants: list[
 def test_the_state_machine_starts_jobs_under_our_names_alone(grants: list[Grant]) -> None:
     jobs = [g for g in grants if g.action == "sagemaker:CreateTrainingJob"]
     assert [g.resource.split(":")[-1] for g in jobs] == ["training-job/toolwright-*"]
+
+
+def test_only_the_job_that_reports_moves_the_champion(grants: list[Grant]) -> None:
+    moving = {g.role for g in grants if g.action.endswith(("RegisteredModelAlias", "CreateModelVersion"))}
+    assert [role[: len("JobRolesReport")] for role in moving] == ["JobRolesReport"]
+
+
+def test_costs_are_asked_of_our_own_jobs_alone(grants: list[Grant]) -> None:
+    asked = [g for g in grants if g.role.startswith("FunctionsCountCosts") and "sagemaker" in g.action]
+    assert [(g.action, g.resource.split(":")[-1]) for g in asked] == [
+        ("sagemaker:DescribeTrainingJob", "training-job/toolwright-*")
+    ]
 
 
 ROOTS = "run/x"
@@ -117,6 +129,8 @@ OBJECTS = [
     "runs/r/predict/base/j/output/model/own.jsonl",
     "runs/r/scores/base/own.jsonl",
     "runs/r/compare/j/output/model/comparison.json",
+    "runs/r/plan/plan.json",
+    "runs/r/report/j/output/model/report.html",
     "checkpoints/r/sft/checkpoint-1/trainer_state.json",
     "checkpoints/r/predict/base/own.jsonl",
     "mlflow/1/artifacts/x",
@@ -142,6 +156,15 @@ TOUCHES = {
         ["wheels/", "runs/r/prepare/", "runs/r/predict/", "runs/r/scores/", "runs/r/compare/", "mlflow/"],
         ["runs/r/compare/", "mlflow/"],
     ),
+    "JobRolesReport": (
+        [
+            *("wheels/", "runs/r/prepare/", "runs/r/predict/", "runs/r/scores/", "runs/r/compare/"),
+            *("runs/r/plan/", "runs/r/report/", "mlflow/"),
+        ],
+        ["runs/r/report/", "mlflow/"],
+    ),
+    "FunctionsCheckGate": (["runs/r/compare/"], []),
+    "FunctionsCountCosts": ([], ["runs/r/plan/"]),
     "FunctionsScorePredictions": (["runs/r/prepare/", "runs/r/predict/"], ["runs/r/scores/"]),
     "FunctionsPlanRun": ([], []),
     "FunctionsCheckQuotas": ([], []),
@@ -177,7 +200,7 @@ def test_listing_is_bound_to_prefixes(grants: list[Grant]) -> None:
 def test_sagemaker_assumes_roles_for_this_account_alone(dev: Synthesis) -> None:
     template = json.loads(next(dev.assembly.glob("*Foundation.template.json")).read_text())
     roles = [r for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 5
+    assert len(roles) == 6
     for role in roles:
         (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
@@ -218,6 +241,6 @@ def test_every_log_group_expires(dev: Synthesis) -> None:
     for path in dev.assembly.glob("*.template.json"):
         resources = json.loads(path.read_text())["Resources"].values()
         groups += [r for r in resources if r["Type"] == "AWS::Logs::LogGroup"]
-    assert len(groups) == 4
+    assert len(groups) == 6
     for group in groups:
         assert group["Properties"]["RetentionInDays"] == 30

@@ -30,7 +30,7 @@ from tests.synth.runs import ENVIRONMENT, Execution
 
 JOB_STATES = {
     "PrepareData", "TrainSft", "TrainDpo", "TrainSftDpo", "PredictBase", "PredictPrompt", "PredictSft",
-    "PredictDpo", "PredictSftDpo", "CompareVariants",
+    "PredictDpo", "PredictSftDpo", "CompareVariants", "ReportResults",
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_every_choice_of_variants_runs_the_jobs_it_needs_and_no_other(
     execution = Execution(tune, {"dataset": "nvidia/When2Call", "variants": wanted})
     plan = execution.run()
     camel = {"base": "Base", "prompt": "Prompt", "sft": "Sft", "dpo": "Dpo", "sft-dpo": "SftDpo"}
-    needed = {"PrepareData", "CompareVariants", *(f"Predict{camel[v]}" for v in wanted)}
+    needed = {"PrepareData", "CompareVariants", "ReportResults", *(f"Predict{camel[v]}" for v in wanted)}
     needed |= {f"Train{camel[v]}" for v in wanted if v not in ("base", "prompt")}
     needed |= {"TrainSft"} if "sft-dpo" in wanted else set()
     assert set(execution.payloads) == needed
@@ -117,7 +117,7 @@ def test_every_choice_of_variants_runs_the_jobs_it_needs_and_no_other(
 
 def test_each_job_reads_what_the_one_before_it_wrote(tune: Mapping[str, Any]) -> None:
     execution = Execution(tune, EVERYTHING)
-    execution.run()
+    plan = execution.run()
 
     def written(state: str) -> str:
         payload = execution.payloads[state]
@@ -146,6 +146,34 @@ def test_each_job_reads_what_the_one_before_it_wrote(tune: Mapping[str, Any]) ->
         assert event["predictions_uri"].startswith(channels("CompareVariants")["predictions"])
         assert event["scores_uri"].startswith(channels("CompareVariants")["scores"])
     assert len({event["predictions_uri"] for event in execution.scored}) == len(VARIANTS)
+    assert channels("ReportResults") == {
+        **channels("CompareVariants"),
+        "comparison": written("CompareVariants"),
+        "plan": plan["plan_uri"],
+    }
+
+
+def test_the_verdict_and_the_costs_are_in_the_executions_output(tune: Mapping[str, Any]) -> None:
+    execution = Execution(tune, EVERYTHING)
+    plan = execution.run()
+    tail = [state for state in execution.entered if not state.endswith("Outcome")][-6:]
+    assert tail == [
+        *("CompareVariants", "CheckGate", "CountCosts", "ReportResults", "CountFinalCosts", "Tuned"),
+    ]
+    assert plan["gate"]["promoted"] is None
+    assert plan["gate"]["statement"] == "No variant is promoted: no suite has rows."
+    actual = plan["cost"]["actual"]
+    assert [line["job"] for line in actual["lines"]] == list(plan["jobs"])
+    assert {line["billable_seconds"] for line in actual["lines"]} == {3600}, "the report's own line too"
+    assert "no price is known for ml.g5.2xlarge, ml.g6e.2xlarge (" in actual["statement"]
+
+
+def test_the_report_cannot_show_its_own_cost_and_says_so(tune: Mapping[str, Any]) -> None:
+    execution = Execution(tune, EVERYTHING, failures={"ReportResults": StateError("Seen", "enough")})
+    with pytest.raises(StateError, match="enough"):
+        execution.run()
+    assert execution.entered.count("CountCosts") == 1
+    assert "CountFinalCosts" not in execution.entered
 
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
@@ -172,6 +200,7 @@ INPUTS = st.fixed_dictionaries(
             st.sampled_from(KINDS), st.lists(st.sampled_from(INSTANCE_TYPES), min_size=1, max_size=5)
         ),
         "use_spot": st.booleans(),
+        "gate": st.sampled_from([None, []]),
         "rows": st.dictionaries(st.sampled_from(["sft", "preference", "test"]), st.integers(0, 10**9)),
         "seed": st.integers(0, 2**31 - 1),
         "max_runtime_minutes": st.dictionaries(st.sampled_from(KINDS), st.integers(1, 40320)),
@@ -224,7 +253,8 @@ def test_two_executions_share_no_name_and_no_key(first: str, second: str) -> Non
     def claims(plan: Mapping[str, Any]) -> set[str]:
         jobs = plan["jobs"].values()
         uris = {job["output_uri"] for job in jobs} | {job.get("checkpoint_uri", "") for job in jobs}
-        return ({job["name"] for job in jobs} | uris | {plan["scores_uri"], plan["predictions_uri"]}) - {""}
+        shared = {plan["scores_uri"], plan["predictions_uri"], plan["plan_uri"]}
+        return ({job["name"] for job in jobs} | uris | shared) - {""}
 
     assert claims(plans[0]).isdisjoint(claims(plans[1]))
 
@@ -265,6 +295,7 @@ def test_payloads_say_what_the_container_contract_promises(tune: Mapping[str, An
     prompted = ["evaluation.predict", "--recipe", recipe.format("sft"), "--few-shot"]
     assert arguments["PredictPrompt"] == prompted
     assert arguments["CompareVariants"] == ["evaluation.compare"]
+    assert arguments["ReportResults"] == ["evaluation.report_results"]
     assert arguments["PrepareData"][:3] == ["data.prepare", "--train", "nvidia/When2Call"]
     assert ",".join(SUITES) in arguments["PrepareData"]
 
@@ -339,6 +370,8 @@ FAILURES = [
     ),
     ("CheckQuotas", "AccessDenied", "not authorized", "AccessDenied", "not authorized"),
     ("ScorePredictions", "NoPredictions", '{"errorMessage":"none for own"}', "NoPredictions", "none for own"),
+    ("CheckGate", "BadComparison", '{"errorMessage":"lacks paired"}', "BadComparison", "lacks paired"),
+    ("CountFinalCosts", "AccessDenied", "not authorized", "AccessDenied", "not authorized"),
     ("TrainDpo", "States.Timeout", "", "TimedOut", "max_runtime_minutes"),
     ("TrainSft", _LIMIT, "the limit is 0", _LIMIT, "the limit is 0"),
     ("PredictBase", "States.TaskFailed", _STOPPED, "TrainingJobStopped", "j: Stopped (MaxRuntimeExceeded)"),

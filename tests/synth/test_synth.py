@@ -54,6 +54,8 @@ def _asset_folders(assembly: Path) -> dict[str, Path]:
             "plan_run",
             "check_quotas",
             "score_predictions",
+            "check_gate",
+            "count_costs",
         }
         found[modules.pop() if modules else "job_code"] = folder
     return found
@@ -68,7 +70,11 @@ def _with_ending(root: Path, folders: tuple[str, ...], endings: tuple[str, ...])
 
 def test_the_job_code_is_exactly_the_allow_list(dev: Synthesis, root: Path) -> None:
     expected = sorted(
-        [*_with_ending(root, CODE_FOLDERS, (".py", ".yaml", ".jinja")), "training/requirements.txt"]
+        [
+            *_with_ending(root, CODE_FOLDERS, (".py", ".yaml", ".jinja")),
+            *_with_ending(root, ("evaluation",), (".css", ".js")),
+            "training/requirements.txt",
+        ]
     )
     staged = _files(_asset_folders(dev.assembly)["job_code"])
     assert staged == expected
@@ -76,10 +82,13 @@ def test_the_job_code_is_exactly_the_allow_list(dev: Synthesis, root: Path) -> N
         assert needed in staged
 
 
+RULE_FILES = ("__init__.py", "fields.py", "gate_rules.py", "gate_input.py")
 FUNCTION_FILES = {
-    "plan_run": {"__init__.py", "plan_run.py", "inputs.py", "costs.py", "prices.json"},
+    "plan_run": {*RULE_FILES, "plan_run.py", "inputs.py", "costs.py", "prices.json"},
     "check_quotas": {"__init__.py", "check_quotas.py", "costs.py"},
     "score_predictions": {"__init__.py", "score_predictions.py"},
+    "check_gate": {*RULE_FILES, "check_gate.py", "gate.py", "gate_evidence.py", "gate_words.py"},
+    "count_costs": {"__init__.py", "count_costs.py", "billing.py"},
 }
 
 
