@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-# A link, an image, HTML, emphasis, code, a cell's end, a heading, an address that readers make a link of.
-_FORMATS = re.compile(r"[\\`*_\[\]|~#]|(?<=:)//|(?<=www)\.|@")
-_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# Code, emphasis, links and images, the end of a cell, headings and quotes at the start, and addresses, which
+# readers make links of. An underscore inside a word formats nothing.
+_FORMATS = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)|^[#>+-]|(?<=:)//|(?<=www)\.|@")
+# The start of a tag or a comment, and of an entity.
+_HTML = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+_ENTITIES = {"<": "&lt;", "&": "&amp;"}
 
 
 def escape(value: object) -> str:
     r"""One line of text in which nothing formats.
 
-    >>> escape("a|b <img src=x>\n[c](javascript:d)")
-    'a\\|b &lt;img src=x&gt; \\[c\\](javascript:d)'
+    >>> escape("a_b|c <img src=x>\n[d](javascript:e), p < 0.1")
+    'a_b\\|c &lt;img src=x> \\[d\\](javascript:e), p < 0.1'
     """
     line = " ".join(str(value).split())
-    return re.sub(
-        r"[&<>]", lambda found: _HTML[found.group()], _FORMATS.sub(lambda found: f"\\{found.group()}", line)
-    )
+    plain = _FORMATS.sub(lambda found: f"\\{found.group()}", line)
+    return _HTML.sub(lambda found: _ENTITIES[found.group()], plain)
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -113,7 +113,7 @@ def _what_it_is(candidate: Candidate | None, results: Results, lineage: Lineage)
 
 def _data(report: Mapping[str, Any], lineage: Lineage) -> list[str]:
     digest = lineage.reference.data_hash or report.get("data_hash")
-    lines = [f"Digest of the prepared rows: `{escape(digest)}`.", ""] if digest else []
+    lines = [f"Digest of the prepared rows: {escape(digest)}.", ""] if digest else []
     splits = report.get("splits")
     if isinstance(splits, Mapping):
         rows = [

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import mlflow
 from mlflow.entities import (
@@ -87,24 +88,25 @@ def _info(trace: Trace, experiment_id: str, time_ms: int) -> TraceInfo:
         # When and how fast the answer was made is the prediction job's to say.
         execution_duration=0,
         state=TraceState.OK,
-        request_preview=_preview(trace.inputs),
-        response_preview=_preview(trace.outputs),
+        request_preview=_clean(trace.asked)[:PREVIEW_CHARACTERS],
+        response_preview=_clean(trace.answered)[:PREVIEW_CHARACTERS],
         trace_metadata={
             TraceMetadataKey.SOURCE_RUN: trace.run_id,
             TRACE_SCHEMA_VERSION_KEY: str(TRACE_SCHEMA_VERSION),
         },
-        tags={TraceTagKey.TRACE_NAME: trace.name, **trace.tags},
+        tags={TraceTagKey.TRACE_NAME: trace.name, **_clean(trace.tags)},
         assessments=_assessments(trace),
     )
 
 
 def _assessments(trace: Trace) -> list[Feedback | Expectation]:
     expected = [
-        Expectation(name=name, value=value, source=SOURCE, trace_id=trace.trace_id)
+        Expectation(name=name, value=_clean(value), source=SOURCE, trace_id=trace.trace_id)
         for name, value in trace.expected.items()
     ]
+    why = _clean(trace.why) or None
     found = [
-        Feedback(name=name, value=value, source=SOURCE, trace_id=trace.trace_id, rationale=trace.why or None)
+        Feedback(name=name, value=_clean(value), source=SOURCE, trace_id=trace.trace_id, rationale=why)
         for name, value in trace.found.items()
     ]
     return [*expected, *found]
@@ -126,7 +128,7 @@ def _span(trace: Trace, info: TraceInfo) -> Span:
             context=SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(1)),
             start_time=info.request_time * NS_PER_MS,
             end_time=info.request_time * NS_PER_MS,
-            attributes={name: json.dumps(value) for name, value in attributes.items()},
+            attributes={name: json.dumps(_clean(value)) for name, value in attributes.items()},
             status=Status(StatusCode.OK),
             # Left out, the SDK would look for one on this machine.
             resource=Resource.get_empty(),
@@ -134,5 +136,6 @@ def _span(trace: Trace, info: TraceInfo) -> Span:
     )
 
 
-def _preview(value: object) -> str:
-    return json.dumps(value)[:PREVIEW_CHARACTERS]
+def _clean(value: Any) -> Any:
+    """JSON without unpaired surrogates, which a model may write and no database takes."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

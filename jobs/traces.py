@@ -17,8 +17,8 @@ class Trace:
     """An answer of a model, told after the fact.
 
     `key`: what makes it one of a kind in its run, so that a retried job logs it once. `run_id`: the MLflow
-    run that it came from. `inputs`, `outputs`: JSON. `expected`: JSON by name. `found`: the grader's findings
-    by name; `why`: the reason beside each of them.
+    run that it came from. `inputs`, `outputs`: JSON; `asked`, `answered`: their gist in words, for lists.
+    `expected`: JSON by name. `found`: the grader's findings by name; `why`: the reason beside each of them.
     """
 
     key: tuple[str, ...]
@@ -26,6 +26,8 @@ class Trace:
     name: str
     inputs: Mapping[str, Any]
     outputs: Any
+    asked: str
+    answered: str
     expected: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, bool | float | str] = field(default_factory=dict)
     why: str = ""

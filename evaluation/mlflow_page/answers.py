@@ -14,15 +14,13 @@ PARTS = ("text", "outcome", "value", "reason")
 def table_of_answers(
     rows: Sequence[Mapping[str, Any]], variants: Sequence[str]
 ) -> dict[str, list[str | None]]:
-    """The columns ``suite, id, prompt, tools, gold``, and what each variant wrote with what that is worth.
+    """The columns ``id, prompt, tools, gold``, and what each variant wrote with what that is worth.
 
     `rows`: as evaluation.report.rows shows them. The rows on which the variants differ come first: MLflow
     shows the beginning of a long table. What is cut ends in ``…``; the files beside the table hold all of it.
     """
     names = [f"{variant}: {part}" for variant in variants for part in ("answer", *PARTS[1:])]
-    columns: dict[str, list[str | None]] = {
-        name: [] for name in ("suite", "id", "prompt", "tools", "gold", *names)
-    }
+    columns: dict[str, list[str | None]] = {name: [] for name in ("id", "prompt", "tools", "gold", *names)}
     for row in sorted(rows, key=lambda one: not differs(one)):
         for column, cell in zip(columns.values(), _cells(row, variants), strict=True):
             column.append(cell)
@@ -37,9 +35,8 @@ def differs(row: Mapping[str, Any]) -> bool:
 def _cells(row: Mapping[str, Any], variants: Sequence[str]) -> list[str | None]:
     written = [row["results"].get(variant, {}) for variant in variants]
     return [
-        row["suite"],
         row["id"],
-        _cut("\n".join(_said(one) for one in row["messages"]), PROMPT_CHARACTERS),
+        _cut(_prompt(row["messages"]), PROMPT_CHARACTERS),
         row["offered"],
         _cut(_gold(row), ANSWER_CHARACTERS),
         *(_cell(one, part) for one in written for part in PARTS),
@@ -48,6 +45,12 @@ def _cells(row: Mapping[str, Any], variants: Sequence[str]) -> list[str | None]:
 
 def _cell(written: Mapping[str, str], part: str) -> str | None:
     return None if part not in written else _cut(written[part], ANSWER_CHARACTERS)
+
+
+def _prompt(messages: Sequence[Mapping[str, Any]]) -> str:
+    if len(messages) == 1:
+        return str(messages[0]["text"])
+    return "\n".join(_said(one) for one in messages)
 
 
 def _said(message: Mapping[str, Any]) -> str:

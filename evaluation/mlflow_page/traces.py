@@ -55,11 +55,18 @@ def _trace(results: Results, suite: str, row: Row, variant: str, run_id: str) ->
         # The shape of OpenAI's chat completions, which MLflow shows as a conversation.
         inputs={"messages": list(row["messages"]), "tools": _tools(row)},
         outputs={"choices": [{"index": 0, "message": answer}]},
+        asked=_asked(row),
+        answered=f"{variant}: {answer['content']}",
         expected={"gold": _gold(row)},
         found={"reason": reason, **({} if score.value is None else {"correct": score.is_correct})},
         why=_why(score, reason),
         tags={"variant": variant, "suite": suite, "row_id": row_id, "reason": reason},
     )
+
+
+def _asked(row: Row) -> str:
+    users = [str(one.get("content") or "") for one in row["messages"] if one.get("role") == "user"]
+    return users[-1] if users else ""
 
 
 def _tools(row: Row) -> list[dict[str, Any]]:

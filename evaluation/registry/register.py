@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluation.comparison import Comparison
-from evaluation.markdown import cut_lines
+from evaluation.markdown import cut_lines, escape
 from evaluation.plan import input_of
 from evaluation.registry.candidate import Candidate, estimates_of
 from evaluation.registry.champion import decide
@@ -113,7 +113,7 @@ def _register(
         said, is_champion = decision.statement, decision.moves
     if is_champion:
         registry.crown(version)
-    registry.describe(version, {"champion_decision": said}, _shortened(f"{said}\n\n{card}"))
+    registry.describe(version, {"champion_decision": said}, _shortened(card, said))
     statement = f"{candidate.variant} is version {version.number} of {name}; {said}"
     return Registration(statement, version, is_champion)
 
@@ -128,7 +128,8 @@ def _main_figures(comparison: Comparison, variant: str) -> dict[str, str]:
     }
 
 
-def _shortened(card: str) -> str:
+def _shortened(card: str, before: str = "") -> str:
     # The header is for the model hub's machines.
     body = re.sub(r"\A---\n.*?\n---\n+", "", card, flags=re.DOTALL)
-    return cut_lines(body, MAX_DESCRIPTION_CHARACTERS, REST_OF_CARD)
+    text = f"{escape(before)}\n\n{body}" if before else body
+    return cut_lines(text, MAX_DESCRIPTION_CHARACTERS, REST_OF_CARD)
