@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from evaluation.judge import JudgeReport
 from evaluation.pairs import Pair
-from evaluation.statistics import Estimate
+from evaluation.statistics import Estimate, SeedAverage
 
 
 def format_estimate(one: Estimate) -> str:
@@ -64,8 +66,21 @@ def _verdict(pair: Pair) -> str:
 
 
 def _points(share: float) -> str:
-    points = 100 * share
-    return f"{points:.0f} points" if points >= 1.95 else f"{points:.1f} points"
+    # Rounded up: fewer points would not be shown.
+    points = math.ceil(1000 * share) / 10
+    return f"{math.ceil(points)} points" if points > 2 else f"{points:.1f} points"
+
+
+def describe_seeds(name: str, average: SeedAverage) -> str:
+    """Say what a share comes to over seeds, in percent.
+
+    >>> describe_seeds("sft", SeedAverage(0.405, 0.09, 0.342, 0.508, 3))
+    'sft over 3 seeds: 40.5% (sd 9.0; 34.2 to 50.8)'
+    """
+    if average.spread is None:
+        return f"{name}, one seed: {100 * average.mean:.1f}%"
+    spread = f"sd {100 * average.spread:.1f}; {100 * average.lowest:.1f} to {100 * average.highest:.1f}"
+    return f"{name} over {average.seeds} seeds: {100 * average.mean:.1f}% ({spread})"
 
 
 def describe_judge(report: JudgeReport) -> str:

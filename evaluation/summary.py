@@ -67,10 +67,15 @@ def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[s
     graded = [graded_of(row, score) for row, score in zip(rows, by_row, strict=True)]
     unscored = [score for score in by_row if score.value is None]
     categories = ast_accuracy_by_category(graded) if "ast_accuracy" in suite.figures else {}
+    of_category = {name: [one for one in graded if one.category == name] for name in categories}
     return Summary(
-        metrics={name: _estimate(FIGURES[name].tally, graded) for name in suite.figures},
-        recall={name: _estimate(partial(row_share, outcome=one), graded) for name, one in RECALLS.items()},
-        categories={name: estimate(share) for name, share in categories.items()},
+        metrics={name: estimate_rows(FIGURES[name].tally, graded) for name in suite.figures},
+        recall={
+            name: estimate_rows(partial(row_share, outcome=one), graded) for name, one in RECALLS.items()
+        },
+        categories={
+            name: estimate_rows(FIGURES["ast_accuracy"].tally, within) for name, within in of_category.items()
+        },
         confusion=confusion(graded),
         reasons=reasons(by_row),
         rows=len(by_row),
@@ -79,11 +84,11 @@ def summarise(suite: Suite, rows: Sequence[Mapping[str, Any]], scores: Mapping[s
     )
 
 
-def _estimate(tally: Callable[[Sequence[Graded]], Tally], graded: Sequence[Graded]) -> Estimate:
-    """Tally, of each conversation alone too where rows are turns of some."""
-    conversations: dict[tuple[str, int], list[Graded]] = {}
+def estimate_rows(tally: Callable[[Sequence[Graded]], Tally], graded: Sequence[Graded]) -> Estimate:
+    """Estimate a figure over these rows, with turns of one conversation taken together."""
+    conversations: dict[str | int, list[Graded]] = {}
     for number, one in enumerate(graded):
-        conversations.setdefault((one.conversation, 0 if one.conversation else number), []).append(one)
+        conversations.setdefault(one.conversation or number, []).append(one)
     if len(conversations) == len(graded):
         return estimate(tally(graded))
     return estimate(tally(graded), [tally(turns) for turns in conversations.values()])

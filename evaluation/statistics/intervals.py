@@ -2,7 +2,8 @@
 
 Sources: Wilson (1927) as recommended by Brown, Cai and DasGupta (2001); Efron's percentile bootstrap (1979),
 drawn over rows because the calls of one row stand or fall together; the square-and-add interval of Zou and
-Donner (2008); the design effect of Rao and Scott (1992) where rows are turns of conversations.
+Donner (2008); the design effect of Rao and Scott (1992), with the
+degrees of freedom of Korn and Graubard (1998), where rows are turns of conversations.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
 from evaluation.statistics.resampling import CONFIDENCE, draw_units, percentile_interval
@@ -55,8 +58,10 @@ def estimate(tally: Tally, conversations: Sequence[Tally] | None = None) -> Esti
 def effective_rows(conversations: Sequence[Proportion]) -> float:
     """How many independent rows a share rests on: rows over the design effect (Rao and Scott 1992).
 
-    The effect is the variance between conversations over that of so many single rows, 1 at least. Where all
-    rows are right or all wrong nothing tells how alike turns are: each conversation then counts once.
+    The effect is the variance between conversations over that of so many single rows, 1 at least; few
+    conversations know it badly, for which Korn and Graubard (1998) take Student's t in place of the normal.
+    Where all rows are right or all wrong nothing tells how alike turns are: each conversation then counts
+    once.
     """
     rights, sizes = np.array([one for one in conversations if one.n], dtype=float).reshape(-1, 2).T
     groups, rows, share = len(sizes), sizes.sum(), rights.sum() / sizes.sum()
@@ -66,7 +71,9 @@ def effective_rows(conversations: Sequence[Proportion]) -> float:
         return float(groups)
     between = groups / (groups - 1) * ((rights - share * sizes) ** 2).sum() / rows**2
     effect = between / (share * (1 - share) / (rows - 1))
-    return float(rows / max(effect, 1.0))
+    tail = (1 + CONFIDENCE) / 2
+    few = (norm.ppf(tail) / student.ppf(tail, groups - 1)) ** 2
+    return float(max(rows / max(effect, 1.0) * few, 1.0))
 
 
 def _interval_of(tally: Tally, value: float, conversations: Sequence[Tally] | None) -> tuple[float, float]:
