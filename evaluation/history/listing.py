@@ -33,12 +33,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Listing:
-    """The lines of a group; `earlier`: how many entries are left out; `notes`: what could not be read."""
+    """The lines of a group; `earlier`: entries left out; `notes`: what could not be read, by run."""
 
     group: Group
     lines: Sequence[Line]
     earlier: int
-    notes: Sequence[str]
+    notes: Mapping[str, Sequence[str]]
 
 
 def list_group(store: Store, group: Group, last: int) -> Listing:
@@ -51,7 +51,7 @@ def list_group(store: Store, group: Group, last: int) -> Listing:
         befores = [None, *entries[:-1]]
         shown = list(zip(befores, entries, strict=True))[-last:]
         lines += [reading.line(before, entry) for before, entry in shown]
-    return Listing(group, _adjust(lines), earlier, list(reading.notes))
+    return Listing(group, _adjust(lines), earlier, reading.notes)
 
 
 def name_of(entry: Entry) -> str:
@@ -69,7 +69,7 @@ class _Reading:
         self._comparisons: dict[str, Mapping[str, Any]] = {}
         self._scores: dict[tuple[str, str], Scores] = {}
         self._rows: Sequence[Row] = []
-        self.notes: dict[str, None] = {}
+        self.notes: dict[str, list[str]] = {}
 
     def line(self, before: Entry | None, entry: Entry) -> Line:
         figures = [self._figure(run, entry.variant) for run in entry.runs]
@@ -101,13 +101,10 @@ class _Reading:
     def _read_rows(self, run: Run) -> Sequence[Row]:
         # Equal digests are equal rows: those of any run do for the whole group.
         if not self._rows:
-            rows: Sequence[Row] = self._try(
-                run, lambda one: self._store.read_rows(one, self._group.suite), []
-            )
+            suite = self._group.suite
+            rows: Sequence[Row] = self._try(run, lambda one: self._store.read_rows(one, suite), [])
             if rows and digest_of_rows(rows) != self._group.digest:
-                self.notes[
-                    f"{run.run_id}: its rows of {self._group.suite} are not the test set that it names"
-                ] = None
+                self._note(run, f"its rows of {suite} are not the test set that it names")
                 rows = []
             self._rows = rows
         return self._rows
@@ -124,8 +121,13 @@ class _Reading:
         try:
             return read(run)
         except Unreadable as error:
-            self.notes[f"{run.run_id}: {error}"] = None
+            self._note(run, str(error))
             return absent
+
+    def _note(self, run: Run, said: str) -> None:
+        notes = self.notes.setdefault(run.run_id, [])
+        if said not in notes:
+            notes.append(said)
 
 
 def _by_variant(entries: Iterable[Entry]) -> list[list[Entry]]:

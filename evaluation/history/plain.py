@@ -25,7 +25,7 @@ def listing_to_json(
                 "metric": one.group.metric,
                 "lines": [_line(line) for line in one.lines],
                 "earlier": one.earlier,
-                "notes": list(one.notes),
+                "notes": dict(one.notes),
                 "mlflow": link,
             }
             for one, link in zip(listings, links, strict=True)

@@ -17,7 +17,7 @@ from evaluation.pairs import Pair
 from evaluation.statistics import Estimate, SeedAverage
 
 WIDTH = 118
-FAULTS_SHOWN = 8
+FAULTS_SHOWN = NOTES_SHOWN = 8
 DIGEST_SHOWN = 8
 LOWER_IS_BETTER = frozenset(
     (
@@ -59,8 +59,7 @@ def print_listing(console: Console, listing: Listing, link: str | None) -> None:
         )
     if listing.earlier:
         console.print(f"  {listing.earlier} earlier lines are left out; --last N shows more.")
-    for note in listing.notes:
-        console.print(plain(f"  {note}"))
+    _print_notes(console, listing)
     if link:
         console.print(plain(f"  MLflow: {link}"), soft_wrap=True)
     console.print()
@@ -91,6 +90,15 @@ def print_comparisons(console: Console, found: Iterable[SuiteComparison]) -> Non
         if one.guarded:
             console.print(_other_figures(one.guarded))
         console.print()
+
+
+def _print_notes(console: Console, listing: Listing) -> None:
+    damaged = list(listing.notes.items())
+    for run_id, said in damaged[:NOTES_SHOWN]:
+        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+        console.print(plain(f"  {run_id}: {said[0]}{more}"))
+    if len(damaged) > NOTES_SHOWN:
+        console.print(f"  {len(damaged) - NOTES_SHOWN} more runs cannot be read whole; --json says all.")
 
 
 def _setups(listing: Listing) -> dict[tuple[str, str], str]:
@@ -144,15 +152,16 @@ def _average(one: SeedAverage | None) -> str:
 
 def _other_figures(pairs: Sequence[Pair]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("figure", "a over b"):
+    for name in ("figure", "variants"):
         table.add_column(name)
     for name in ("points", "rows"):
         table.add_column(name, justify="right")
     table.add_column("")
     for pair in pairs:
         better = " (lower is better)" if pair.metric in LOWER_IS_BETTER else ""
-        names = f"{pair.a.rpartition('/')[2]} over {pair.b.rpartition('/')[2]}"
-        table.add_row(pair.metric + better, plain(names), _points(pair), str(pair.result.n), _verdict(pair))
+        names = dict.fromkeys(name.rpartition("/")[2] for name in (pair.a, pair.b))
+        variants = plain(" over ".join(names))
+        table.add_row(pair.metric + better, variants, _points(pair), str(pair.result.n), _verdict(pair))
     return table
 
 

@@ -225,7 +225,7 @@ def test_a_damaged_run_is_said_and_costs_no_other(door: Door, tmp_path: Path) ->
         "tune-lost",
     ]
     assert group["lines"][-1]["change"] is None, "its scores cannot be read"
-    assert any("tune-lost" in note and "no scores" in note for note in group["notes"])
+    assert "holds no scores" in group["notes"]["tune-lost"][0]
     assert "tune-failed ended FAILED" in door(tmp_path)
     with pytest.raises(BadInput, match="tune-failed: cannot be compared: ended FAILED"):
         door(tmp_path, "tune-failed", "tune-a1")
@@ -256,7 +256,7 @@ def test_rows_that_are_not_the_test_set_they_name_are_not_compared(door: Door, t
         path.write_text(json.dumps(content))
     (group,) = listed(door, tmp_path)["groups"]
     assert all(line["change"] is None for line in group["lines"])
-    assert group["notes"][0] == "tune-b1: its rows of own are not the test set that it names"
+    assert group["notes"]["tune-b1"] == ["its rows of own are not the test set that it names"]
 
 
 def test_names_are_shown_as_they_are_and_steer_no_terminal(door: Door, tmp_path: Path) -> None:

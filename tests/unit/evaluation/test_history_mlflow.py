@@ -83,7 +83,7 @@ def test_the_list_holds_every_execution_and_no_child(door: Door) -> None:
     assert group["lines"][2]["average"]["mean"] == pytest.approx(16 / 40)
     (line,) = lost["lines"]
     assert (line["variant"], line["runs"][0]["value"], line["runs"][0]["low"]) == ("sft", 0.5, None)
-    assert lost["notes"] == ["tune-lost: comparison.json cannot be fetched from MLflow"]
+    assert lost["notes"] == {"tune-lost": ["comparison.json cannot be fetched from MLflow"]}
     assert content["not_listed"] == [
         {"run_id": "tune-failed", "reason": "ended FAILED"},
         {"run_id": "tune-now", "reason": "has not ended"},
