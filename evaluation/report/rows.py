@@ -69,7 +69,7 @@ def _record(suite: str, row: Row, results: Results, tool_lists: dict[str, int]) 
         "suite": suite,
         "source": str(row.get("source") or NO_SOURCE),
         "language": guess_language(_asked(row)),
-        "overlaps": not results.contaminated.isdisjoint((row_id, str(row.get("conversation") or ""))),
+        "overlaps": not results.contaminated.isdisjoint(_ids(row)),
         "decision": str(row["expected"]["decision"]),
         "tools": tool_lists.setdefault(tools, len(tool_lists)),
         "offered": next((name for most, name in TOOLS if count <= most), MANY_TOOLS),
@@ -77,6 +77,11 @@ def _record(suite: str, row: Row, results: Results, tool_lists: dict[str, int]) 
         "gold": _gold(row),
         "results": _results(SUITES[suite], row_id, results),
     }
+
+
+def _ids(row: Row) -> list[str]:
+    """The row's id, and that of the conversation whose turn it is."""
+    return [str(row[name]) for name in ("id", "conversation") if row.get(name)]
 
 
 def _results(suite: Suite, row_id: str, results: Results) -> dict[str, Any]:
@@ -140,19 +145,45 @@ def _call(call: Any) -> str:
 
 def _gold(row: Row) -> list[dict[str, str]]:
     expected: Mapping[str, Any] = row["expected"]
-    answers = row.get("answers")
-    calls = expected.get("calls")
+    calls, text = expected.get("calls"), _as_text(expected.get("text"))
+    answers = _answers(row)
     parts = {
         "calls": "\n".join(_call(one) for one in calls) if isinstance(calls, list) else _as_text(calls),
-        "accepted values": _indented(expected.get("allowed")),
-        "text": _as_text(expected.get("text")),
-        **(
-            {f"answer {name}": _as_text(text) for name, text in answers.items()}
-            if isinstance(answers, Mapping)
-            else {}
-        ),
+        "accepted values": _accepted(expected.get("allowed")),
+        # Of several answers to choose from it is one.
+        "text": "" if text in answers.values() else text,
+        **answers,
     }
     return [{"label": label, "text": text} for label, text in parts.items() if text]
+
+
+def _answers(row: Row) -> dict[str, str]:
+    answers = row.get("answers")
+    right = row["expected"]["decision"]
+    named = answers.items() if isinstance(answers, Mapping) else ()
+    return {f"answer {name}{' (right)' if name == right else ''}": _as_text(text) for name, text in named}
+
+
+def _accepted(allowed: Any) -> str:
+    """BFCL's ``[{function: {argument: [value, …]}}]``, a line an argument; another shape as JSON."""
+    calls = _read_json(allowed)
+    named = [one for one in calls if _is_accepted(one)] if isinstance(calls, list) else []
+    if not named or len(named) < len(calls):
+        return _indented(calls)
+    return "\n".join(
+        "\n".join(
+            [name, *(f"  {key}: {' or '.join(map(_dump, values))}" for key, values in arguments.items())]
+        )
+        for call in named
+        for name, arguments in call.items()
+    )
+
+
+def _is_accepted(call: Any) -> bool:
+    return isinstance(call, Mapping) and all(
+        isinstance(arguments, Mapping) and all(isinstance(values, list) for values in arguments.values())
+        for arguments in call.values()
+    )
 
 
 def _tools(text: str) -> list[dict[str, str]]:
@@ -188,15 +219,19 @@ def _as_text(value: Any) -> str:
 
 
 def _indented(value: Any) -> str:
-    """JSON, or a JSON text, over several lines."""
-    if not value:
+    """JSON, or a JSON text, over several lines; a text that is none as it stands."""
+    if value in (None, "", {}, []):
         return ""
-    if isinstance(value, str):
-        try:
-            return _indented(json.loads(value)) or value
-        except (ValueError, RecursionError):
-            return value
-    return _dump(value, indent=1)
+    read = _read_json(value)
+    return read if isinstance(read, str) else _dump(read, indent=1)
+
+
+def _read_json(value: Any) -> Any:
+    """What a JSON text says; anything else as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _dump(value: Any, indent: int | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Controls but tab and line feed, bidirectional controls (Unicode TR9), spaces and fillers of no width (not the
+# Controls but tab and line feed, bidirectional ones (Unicode TR9), spaces and fillers of no width (not the
 # joiners, without which Persian and Hindi are misspelt), line separators, tags and unpaired surrogates.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"

@@ -186,8 +186,7 @@ function showResult(variant, result) {
   const facts = [
     result.reason && `${result.outcome === "unscored" ? "Not scored: " : "Reason: "}${result.reason}`,
     result.decision && `Decision: ${result.decision}`,
-    result.value && `Value: ${result.value}`,
-    result.parts && `Parts: ${result.parts}`,
+    result.value && `Value: ${result.value}${result.parts && ` (${result.parts})`}`,
   ].filter(Boolean);
   const card = make("div", { class: "variant" }, make("h4", {}, variant, showMark(result.outcome, "")));
   card.append(...facts.map((fact) => make("p", {}, fact)));
@@ -247,10 +246,16 @@ function start(data) {
   const turn = (step) => { state.page += step; keep(show()); at("count").focus(); };
   const follow = () => {
     const params = readHash();
-    if (params === null) return show();
+    if (params === null) {
+      show();
+      return;
+    }
     state = applyHash(params);
-    at("rows").scrollIntoView();
-    return show();
+    show();
+    const scroll = () => at(state.row === null ? "rows" : "count").scrollIntoView();
+    // Pictures above that are still being read would push the rows away.
+    if (document.readyState === "complete") scroll();
+    else window.addEventListener("load", scroll, { once: true });
   };
 
   let typing = 0;
