@@ -6,7 +6,7 @@ import math
 
 from evaluation.judge import JudgeReport
 from evaluation.pairs import Pair
-from evaluation.statistics import Estimate, SeedAverage
+from evaluation.statistics import SIGNIFICANCE, Estimate, SeedAverage
 
 
 def format_estimate(one: Estimate) -> str:
@@ -26,23 +26,29 @@ def describe_pair(pair: Pair) -> str:
     head = f"{pair.a} over {pair.b}: "
     if result.difference is None or result.low is None or result.high is None or pair.p_holm is None:
         return f"{head}no row counts for both"
-    interval = f"{100 * result.low:+.1f} to {100 * result.high:+.1f}"
+    interval = f"{_signed(result.low)} to {_signed(result.high)}"
     return (
-        f"{head}{100 * result.difference:+.1f} points, 95% interval {interval}, "
+        f"{head}{_signed(result.difference)} points, 95% interval {interval}, "
         f"{format_p(pair.p_holm)} ({_family(pair)}), {_count(result.n, 'row')}: {_verdict(pair)}"
     )
 
 
 def format_p(p: float) -> str:
-    """Write a p value, never as 0.
+    """Write a p value, never as 0, and never across the threshold of 0.05.
 
-    >>> format_p(0.0063), format_p(0.25), format_p(1e-9)
-    ('p = 0.006', 'p = 0.25', 'p < 0.001')
+    >>> format_p(0.0063), format_p(0.25), format_p(1e-9), format_p(0.0499)
+    ('p = 0.006', 'p = 0.25', 'p < 0.001', 'p < 0.05')
     """
     if p < 0.001:
         return "p < 0.001"
-    # Near the threshold the third place decides.
+    if p < SIGNIFICANCE <= round(p, 3):
+        return "p < 0.05"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def _signed(share: float) -> str:
+    # Without the sum a small loss would read as -0.0.
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def _family(pair: Pair) -> str:

@@ -1,4 +1,4 @@
-"""Statistics: against closed forms, and by simulation."""
+"""Intervals of single figures: against closed forms, against scipy, and by simulation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from evaluation.statistics import RESAMPLES, adjust_by_holm, compare_paired, estimate
-from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio
+from evaluation.statistics import RESAMPLES, Estimate, estimate
+from evaluation.statistics.intervals import effective_rows
+from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio, Tally
 
 
 def wilson(successes: float, n: int) -> tuple[float, float]:
@@ -129,44 +130,6 @@ def test_nothing_has_no_value_and_no_interval() -> None:
     for tally in (Proportion(0, 0), Ratio({}), MacroF1({}), CategoryMean({})):
         nothing = estimate(tally)
         assert (nothing.value, nothing.low, nothing.high, nothing.n) == (None, None, None, 0)
-    none = compare_paired([], [])
-    assert (none.difference, none.p, none.n) == (None, None, 0)
-
-
-@pytest.mark.parametrize(
-    ("only_a", "only_b", "both"), [(0, 0, 10), (6, 0, 4), (8, 2, 50), (5, 5, 0), (1, 0, 0), (20, 35, 100)]
-)
-def test_p_is_the_exact_binomial_one_of_mcnemar(only_a: int, only_b: int, both: int) -> None:
-    a = [True] * only_a + [False] * only_b + [True] * both
-    b = [False] * only_a + [True] * only_b + [True] * both
-    n = only_a + only_b
-    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1)) / 2**n
-    found = compare_paired(a, b)
-    assert found.p == pytest.approx(min(1.0, 2 * tail) if n else 1.0)
-    assert found.difference == pytest.approx((only_a - only_b) / len(a))
-    assert found.n == len(a)
-
-
-def test_the_paired_interval_is_near_its_normal_approximation_and_repeatable() -> None:
-    a = [True] * 60 + [False] * 30 + [True] * 210
-    b = [False] * 60 + [True] * 30 + [True] * 210
-    found = compare_paired(a, b)
-    assert found == compare_paired(a, b)
-    n, mean = 300, 30 / 300
-    spread = 1.96 * math.sqrt((90 / n - mean**2) / n)
-    assert (found.low, found.high) == pytest.approx((mean - spread, mean + spread), abs=0.008)
-
-
-def test_rows_on_which_the_variants_never_differ_have_an_interval_all_the_same() -> None:
-    found = compare_paired([True] * 150 + [False] * 150, [True] * 150 + [False] * 150)
-    assert (found.difference, found.p, found.discordance) == (0.0, 1.0, 0.0)
-    # The rule of three: what was not seen in n rows may still happen in 3 of n.
-    assert (found.low, found.high) == pytest.approx((-3 / 300, 3 / 300), abs=0.001)
-
-
-def test_unequal_lengths_are_an_error() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        compare_paired([True], [])
 
 
 CLASSES = ("a", "b", "c", "d")
@@ -193,21 +156,104 @@ def test_f1_without_spread_has_no_interval_past_what_is_possible(
     assert found.high is not None and found.high <= greatest + 1e-12, why
 
 
-def test_equal_variants_are_seldom_called_different() -> None:
-    rng = np.random.default_rng(1)
-    a, b = rng.random((2, 400, 120)) < 0.5
-    alarms = sum((compare_p(x, y) or 1.0) < 0.05 for x, y in zip(a, b, strict=True))
-    assert alarms / 400 <= 0.06
+SHARES = st.lists(
+    st.integers(1, 6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1, max_size=40
+)
 
 
-def compare_p(a: np.ndarray, b: np.ndarray) -> float | None:
-    # The bootstrap is not needed for p and would take most of the time.
-    differing = a != b
-    return compare_paired([bool(x) for x in a[differing]][:120], [bool(x) for x in b[differing]][:120]).p
+@settings(max_examples=200, deadline=None)
+@given(SHARES)
+def test_turns_of_conversations_count_for_no_more_than_rows(pairs: list[tuple[int, int]]) -> None:
+    shares = [Proportion(*pair) for pair in pairs]
+    whole = Proportion(sum(one.successes for one in shares), sum(one.n for one in shares))
+    found, alone = estimate(whole, shares), estimate(whole)
+    assert 1 <= effective_rows(shares) <= whole.n
+    assert (found.value, found.n) == (alone.value, whole.n), "n counts rows all the same"
+    for one in (found, alone):
+        assert one.low is not None and one.high is not None and one.value is not None
+        assert 0 <= one.low <= one.value <= one.high <= 1
+    assert found.high is not None and found.low is not None and alone.high is not None
+    assert found.high - found.low >= alone.high - (alone.low or 0.0) - 1e-9
 
 
-def test_holm_multiplies_the_smallest_by_their_number_and_keeps_the_order() -> None:
-    assert adjust_by_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert adjust_by_holm([0.5, None, 0.01]) == [0.5, None, 0.02]
-    assert adjust_by_holm([None]) == [None]
-    assert adjust_by_holm([]) == []
+@pytest.mark.parametrize(
+    ("shares", "effective", "why"),
+    [
+        ([(1, 1)] * 20 + [(0, 1)] * 10, 30, "conversations of one turn are rows"),
+        ([(4, 4)] * 10, 10, "all right: each conversation counts once"),
+        ([(0, 4)] * 10, 10, "all wrong"),
+        ([(2, 5)], 1, "one conversation is one observation"),
+        ([(0, 0), (1, 1), (0, 1)], 2, "a conversation without rows counts for nothing"),
+    ],
+    ids=["single_turns", "right", "wrong", "one", "empty"],
+)
+def test_effective_rows_where_they_can_be_told_by_hand(
+    shares: list[tuple[int, int]], effective: float, why: str
+) -> None:
+    assert effective_rows([Proportion(*one) for one in shares]) == pytest.approx(effective), why
+
+
+def test_conversations_that_are_right_or_wrong_as_a_whole_count_about_once_each() -> None:
+    shares = [Proportion(4, 4)] * 150 + [Proportion(0, 4)] * 50
+    assert effective_rows(shares) == pytest.approx(200, rel=0.02), "less what t takes for 200 of them"
+
+
+@pytest.mark.parametrize("alike", [False, True], ids=["independent", "alike"])
+def test_the_interval_over_conversations_holds_the_truth_about_as_often_as_it_says(alike: bool) -> None:
+    rng, held, as_rows = np.random.default_rng(7), 0, 0
+    for _ in range(600):
+        sizes = rng.integers(1, 7, size=40)
+        of_each = rng.beta(1.4, 0.6, size=40) if alike else np.full(40, 0.7)
+        shares = [Proportion(int(rng.binomial(n, p)), int(n)) for n, p in zip(sizes, of_each, strict=True)]
+        whole = Proportion(sum(one.successes for one in shares), int(sizes.sum()))
+        held += holds(estimate(whole, shares), 0.7)
+        as_rows += holds(estimate(whole), 0.7)
+    # 95% of 600 is 570 with a standard deviation of 5.3; a chance of one in 10,000 is 550.
+    assert held >= 545
+    assert (as_rows < 540) == alike, "rows taken for independent are too sure of themselves"
+
+
+def holds(found: Estimate, truth: float) -> bool:
+    assert found.low is not None and found.high is not None
+    return found.low <= truth <= found.high
+
+
+@pytest.mark.parametrize(
+    ("whole", "turns", "why"),
+    [
+        (Ratio(CALLS), [Ratio({pair: 1}) for pair, n in CALLS.items() for _ in range(n)], "ratio"),
+        (MacroF1(TAKEN), [MacroF1({pair: 1}) for pair, n in TAKEN.items() for _ in range(n)], "f1"),
+        (
+            CategoryMean({"a": Proportion(7, 30)}),
+            [CategoryMean({"a": Proportion(n < 7, 1)}) for n in range(30)],
+            "mean",
+        ),
+    ],
+    ids=["ratio", "f1", "mean"],
+)
+def test_conversations_of_one_turn_are_the_rows(whole: Tally, turns: list[Tally], why: str) -> None:
+    assert estimate(whole, turns) == estimate(whole), why
+
+
+@pytest.mark.parametrize(
+    ("whole", "talk", "count"),
+    [
+        (Ratio({(1, 1): 400, (0, 1): 400}), [Ratio({(1, 1): 4}), Ratio({(0, 1): 4})], 100),
+        (
+            MacroF1({("a", "a"): 300, ("b", "b"): 300, ("a", "b"): 100, ("b", "a"): 100}),
+            [MacroF1({("a", "a"): 3, ("b", "b"): 3}), MacroF1({("a", "b"): 1, ("b", "a"): 1})],
+            100,
+        ),
+    ],
+    ids=["ratio", "f1"],
+)
+def test_the_bootstrap_draws_conversations(whole: Tally, talk: list[Tally], count: int) -> None:
+    together, alone = estimate(whole, talk * count), estimate(whole)
+    widths = [(one.high or 0.0) - (one.low or 0.0) for one in (together, alone)]
+    assert together.value == alone.value
+    assert widths[0] > 1.3 * widths[1]
+
+
+def test_a_ratio_over_conversations_that_are_all_alike_is_as_sure_as_their_number() -> None:
+    found = estimate(Ratio({(2, 2): 40}), [Ratio({(2, 2): 4})] * 10)
+    assert (found.low, found.high) == pytest.approx(wilson(10, 10), abs=1e-9)
