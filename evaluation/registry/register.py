@@ -10,7 +10,7 @@ from evaluation.comparison import Comparison
 from evaluation.markdown import cut_lines, escape
 from evaluation.plan import input_of
 from evaluation.registry.candidate import Candidate, estimates_of
-from evaluation.registry.champion import decide
+from evaluation.registry.champion import Decision, decide
 from evaluation.report.results import Results
 from evaluation.sentences import format_estimate
 from evaluation.suites import SUITES
@@ -19,6 +19,7 @@ from jobs.run import ChildRun, Run, RunReference
 
 # The registry's tables hold so many characters.
 MAX_DESCRIPTION_CHARACTERS = 5000
+DECISION = "champion_decision"
 REST_OF_CARD = "The whole card is model_card.md among the artifacts of the run."
 
 
@@ -106,16 +107,15 @@ def _register(
         return Registration("Nothing is registered: this run is not tracked.")
     champion = registry.champion(name)
     if champion is not None and champion.number == version.number:
-        said = "champion: it was made so by an earlier try of this job."
-        is_champion = True
+        # An earlier try of this job got as far.
+        decision = Decision(True, version.tags.get(DECISION, "champion"))
     else:
         decision = decide(candidate, results, champion, registry)
-        said, is_champion = decision.statement, decision.moves
-    if is_champion:
+    if decision.moves:
         registry.crown(version)
-    registry.describe(version, {"champion_decision": said}, _shortened(card, said))
-    statement = f"{candidate.variant} is version {version.number} of {name}; {said}"
-    return Registration(statement, version, is_champion)
+    registry.describe(version, {DECISION: decision.statement}, _shortened(card, decision.statement))
+    statement = f"{candidate.variant} is version {version.number} of {name}; {decision.statement}"
+    return Registration(statement, version, decision.moves)
 
 
 def _main_figures(comparison: Comparison, variant: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,46 @@ def choose(row: dict[str, Any], is_right: bool) -> dict[str, Any]:
 def arguments(folder: Path) -> list[str]:
     named = {"data": "data", "predictions": "predictions", "scores": "scores", "out": "out"}
     return [text for name, place in named.items() for text in (f"--{name}", str(folder / place))]
+
+
+def plan_of(variants: Sequence[str], promoted: str | None = None, *, rules: bool = True) -> dict[str, Any]:
+    """What the gate and the costs leave of such a run; every variant but base and prompt is trained."""
+    trained = [one for one in variants if one not in ("base", "prompt")]
+    jobs = {
+        one.replace("-", "_"): {
+            "name": f"job-{one}",
+            "kind": "train",
+            "model_uri": f"s3://bucket/{one}/output/model/",
+        }
+        for one in trained
+    }
+    lines = [{"job": job, "instance_type": "ml.g5.xlarge", "usd_per_hour": 1.0, "usd": 2.0} for job in jobs]
+    billed = [{**line, "status": "Completed", "billable_seconds": 1800, "usd": 0.5} for line in lines]
+    targets = [
+        {
+            "variant": one,
+            "kind": "target",
+            "suite": "own",
+            "metric": "accuracy",
+            "passed": one == promoted,
+            "statement": f"{one} over base on own/accuracy",
+        }
+        for one in trained
+    ]
+    return {
+        "run_id": "run-1",
+        "input": {"base_model": "tiny", "recipe": "tiny-lora", "seed": 7, "variants": list(variants)},
+        "jobs": jobs,
+        "gate": {
+            "promoted": promoted,
+            "baseline": "base",
+            "statement": f"{promoted} is promoted." if promoted else "Nothing is promoted.",
+            "rules": targets if rules else [],
+        },
+        "cost": {
+            "at_most_usd": 2.0 * len(jobs),
+            "lines": lines,
+            "prices_as_of": "2026-09",
+            "actual": {"usd": 0.5 * len(jobs), "lines": billed},
+        },
+    }

@@ -1,0 +1,289 @@
+"""The registry: the promoted variant goes in, once, and the champion is never deposed by a worse one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation.comparison import compare
+from evaluation.registry.candidate import Candidate, Target, choose_candidate, target_of
+from evaluation.registry.champion import decide
+from evaluation.registry.register import Lineage, model_name, register
+from evaluation.report.results import Results
+from jobs.registry import ModelVersion, Registry, RegistryUnavailable
+from jobs.run import ChildRun, Run, RunReference
+from tests.unit.evaluation.scored_run import plan_of, write_run
+
+# Of every ten rows, how many each variant has right: `sft-dpo` is the best by far, `dpo` no better than base.
+SKILL = {"base": 3, "sft": 6, "dpo": 3, "sft-dpo": 9}
+OWN = Target("own", "accuracy")
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder, SKILL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(run_dir: Path) -> Results:
+    return Results(compare("run-1", run_dir / "data", run_dir / "scores"), {}, plan_of(tuple(SKILL), "sft"))
+
+
+def with_gate(results: Results, promoted: str | None, *, rules: bool = True) -> Results:
+    return replace(results, plan=plan_of(tuple(SKILL), promoted, rules=rules))
+
+
+CANDIDATES = [
+    ("sft", True, "sft", "passed", "the promoted one, though another is better"),
+    (None, True, "sft-dpo", "failed", "the best of the trained, where nothing is promoted"),
+    (None, False, "sft-dpo", "none", "the best of the trained, where no gate was asked"),
+    ("prompt", True, "sft-dpo", "failed", "a prompt has no weights of its own"),
+]
+
+
+@pytest.mark.parametrize(
+    ("promoted", "rules", "variant", "gate", "why"), CANDIDATES, ids=[row[4] for row in CANDIDATES]
+)
+def test_which_variant_is_registered(
+    promoted: str | None, rules: bool, variant: str, gate: str, why: str, results: Results
+) -> None:
+    chosen = choose_candidate(with_gate(results, promoted, rules=rules))
+    assert chosen is not None
+    assert (chosen.variant, chosen.gate) == (variant, gate), why
+    assert chosen.model_uri == f"s3://bucket/{variant}/output/model/"
+    assert chosen.training_job_name == f"job-{variant}"
+
+
+def test_where_nothing_was_trained_nothing_is_chosen(results: Results) -> None:
+    assert choose_candidate(replace(results, plan={})) is None
+    assert choose_candidate(replace(results, plan=plan_of(["base", "prompt"]))) is None
+
+
+def test_of_a_rate_of_mistakes_the_lowest_is_best(results: Results) -> None:
+    plan = plan_of(tuple(SKILL))
+    for rule in plan["gate"]["rules"]:
+        rule["metric"] = "over_call_rate"
+    target = target_of(plan, results.comparison)
+    assert target == Target("own", "over_call_rate")
+    assert target.is_better_low
+    rates = {
+        variant: one.metrics["over_call_rate"].value or 0.0
+        for variant, one in results.comparison.summaries["own"].items()
+    }
+    chosen = choose_candidate(replace(results, plan=plan))
+    assert chosen is not None
+    assert rates[chosen.variant] == min(rates[variant] for variant in SKILL if variant != "base")
+
+
+@pytest.mark.parametrize(
+    ("base_model", "name"),
+    [
+        ("smollm2-135m-instruct", "toolwright-smollm2-135m-instruct"),
+        ("Qwen/Qwen3-0.6B", "toolwright-Qwen-Qwen3-0.6B"),
+        ("a:b//c d", "toolwright-a-b-c-d"),
+        ("", "toolwright-model"),
+    ],
+)
+def test_a_model_is_named_after_its_base_as_mlflow_allows(base_model: str, name: str) -> None:
+    assert model_name(base_model) == name
+
+
+@dataclass
+class Shelf(Registry):
+    """A registry in memory, whose runs' artifacts lie in a folder."""
+
+    artifacts: Path | None = None
+    versions: list[ModelVersion] = field(default_factory=list)
+    crowned: str | None = None
+    described: dict[str, str] = field(default_factory=dict)
+
+    def champion(self, name: str) -> ModelVersion | None:
+        return next((one for one in self.versions if one.number == self.crowned), None)
+
+    def find(self, name: str, tags: Mapping[str, str]) -> ModelVersion | None:
+        return next((one for one in self.versions if tags.items() <= one.tags.items()), None)
+
+    def register(
+        self, name: str, *, source: str, run_id: str, tags: Mapping[str, str], description: str
+    ) -> ModelVersion:
+        self.versions.append(ModelVersion(name, str(len(self.versions) + 1), run_id, dict(tags)))
+        return self.versions[-1]
+
+    def describe(self, version: ModelVersion, tags: Mapping[str, str], description: str) -> None:
+        place = self.versions.index(version)
+        self.versions[place] = replace(version, tags={**version.tags, **tags})
+        self.described[version.number] = description
+
+    def crown(self, version: ModelVersion) -> None:
+        self.crowned = version.number
+
+    def fetch(self, run_id: str, artifact: str, into: Path) -> Path | None:
+        found = None if self.artifacts is None else self.artifacts / artifact
+        return Path(shutil.copy(found, into)) if found is not None and found.is_file() else None
+
+
+class Tracked(Run):
+    """A run that is tracked, with a registry of its own."""
+
+    run_id = "mlflow-run"
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry
+
+
+def champion_of(results: Results, variant: str, **tags: str) -> ModelVersion:
+    digest = results.comparison.test_sets["own"].digest
+    return ModelVersion("m", "4", "earlier-run", {"variant": variant, "test_set.own": digest, **tags})
+
+
+ALIASES: list[tuple[str | None, bool, str, str | None, dict[str, str], bool, str, str]] = [
+    # promoted, rules, the candidate, the champion's variant, its other tags, moves, in words, why
+    ("sft", True, "sft", None, {}, True, "none before", "the first that passes"),
+    (None, True, "sft", None, {}, False, "did not let it pass", "refused by the gate, though there is none"),
+    (None, False, "sft", None, {}, False, "had no rules", "a gate without rules lets nothing pass"),
+    ("dpo", True, "sft", "base", {}, False, "did not let it pass", "another variant was promoted"),
+    ("sft", True, "sft", "base", {}, True, "over version 4", "better than the champion"),
+    ("sft", True, "sft", "sft", {}, True, "+0.0 points", "as good as the champion: nothing speaks for it"),
+    (
+        "sft",
+        True,
+        "sft",
+        "sft-dpo",
+        {},
+        False,
+        "better beyond noise",
+        "worse than the champion, beyond noise",
+    ),
+    ("sft", True, "sft", "sft-dpo", {"test_set.own": "f00"}, True, "other rows", "not to be compared"),
+    ("sft", True, "sft", "rft", {}, False, "cannot be read", "nothing says that it is as good"),
+]
+
+
+@pytest.mark.parametrize(
+    ("promoted", "rules", "variant", "before", "tags", "moves", "words", "why"),
+    ALIASES,
+    ids=[row[-1] for row in ALIASES],
+)
+def test_the_alias_moves_only_through_the_gate_and_never_to_a_worse_model(
+    promoted: str | None,
+    rules: bool,
+    variant: str,
+    before: str | None,
+    tags: dict[str, str],
+    moves: bool,
+    words: str,
+    why: str,
+    results: Results,
+    run_dir: Path,
+) -> None:
+    planned = with_gate(results, promoted, rules=rules)
+    gate: Any = "none" if not rules else "passed" if promoted == variant else "failed"
+    candidate = Candidate(variant, "s3://x", "job", OWN, gate)
+    champion = None if before is None else champion_of(results, before, **tags)
+    decision = decide(candidate, planned, champion, Shelf(run_dir))
+    assert decision.moves == moves, why
+    assert words in decision.statement
+
+
+def test_damaged_scores_of_the_champion_leave_it_in_place(results: Results, tmp_path: Path) -> None:
+    damaged = tmp_path / "scores" / "base" / "own.jsonl"
+    damaged.parent.mkdir(parents=True)
+    for content in ('{"id": "o1"}\n', "{\n", ""):
+        damaged.write_text(content)
+        candidate = Candidate("sft", "s3://x", "job", OWN, "passed")
+        decision = decide(candidate, results, champion_of(results, "base"), Shelf(tmp_path))
+        assert not decision.moves
+        assert "cannot be read" in decision.statement
+
+
+def lineage() -> Lineage:
+    trained = ChildRun("child", "train-sft", {"variant": "sft", "recipe_hash": "4ec1"})
+    reference = RunReference("run-1", "1", "mlflow-run", "da7a", None)
+    return Lineage(reference, "c0de", {"base_model_revision": "sha256:1"}, {"sft": trained})
+
+
+def test_a_version_says_where_it_comes_from(results: Results) -> None:
+    shelf = Shelf()
+    done = register(Tracked(shelf), choose_candidate(results), results, "# A card", lineage())
+    tags = shelf.versions[0].tags
+    expected = {
+        "run_id": "run-1",
+        "variant": "sft",
+        "training_job_name": "job-sft",
+        "training_run_id": "child",
+        "base_model": "tiny",
+        "base_model_revision": "sha256:1",
+        "recipe": "tiny-lora",
+        "recipe_hash": "4ec1",
+        "seed": "7",
+        "data_hash": "da7a",
+        "code_hash": "c0de",
+        "gate": "passed",
+        "test_set.own": results.comparison.test_sets["own"].digest,
+        "test_set.when2call_mcq": results.comparison.test_sets["when2call_mcq"].digest,
+    }
+    assert {name: tags.get(name) for name in expected} == expected
+    assert tags["when2call_mcq.acc_norm"].startswith("60.0 (")
+    assert (done.is_champion, shelf.crowned) == (True, "1")
+    assert "# A card" in shelf.described["1"]
+    assert shelf.versions[0].name == "toolwright-tiny"
+
+
+def test_a_retried_job_registers_once_and_keeps_what_was_decided(results: Results) -> None:
+    shelf = Shelf()
+    said = [
+        register(Tracked(shelf), choose_candidate(results), results, "# A card", lineage()).statement
+        for _ in range(3)
+    ]
+    assert len(shelf.versions) == 1
+    assert set(said) == {said[0]}
+    assert "there was none before" in said[0]
+
+
+def test_a_refused_variant_is_kept_and_not_crowned(results: Results) -> None:
+    shelf = Shelf()
+    refused = with_gate(results, None)
+    done = register(Tracked(shelf), choose_candidate(refused), refused, "# A card", lineage())
+    assert (done.is_champion, shelf.crowned) == (False, None)
+    assert shelf.versions[0].tags["gate"] == "failed"
+
+
+def test_a_long_card_is_cut_at_a_line_and_its_header_left_out(results: Results) -> None:
+    shelf = Shelf()
+    card = "---\ntags:\n- a\n---\n\n# Card\n" + "a line of the card\n" * 1000
+    register(Tracked(shelf), choose_candidate(results), results, card, lineage())
+    text = shelf.described["1"]
+    assert len(text) <= 5000
+    assert "tags:" not in text
+    assert text.endswith("model_card.md among the artifacts of the run.")
+
+
+class Absent(Registry):
+    """A server without a registry."""
+
+    def find(self, name: str, tags: Mapping[str, str]) -> ModelVersion | None:
+        raise RegistryUnavailable("404: no such API")
+
+
+def test_without_a_registry_the_run_goes_on_and_says_so(results: Results) -> None:
+    done = register(Tracked(Absent()), choose_candidate(results), results, "# A card", lineage())
+    assert done.version is None
+    assert "does not answer: 404: no such API" in done.statement
+
+
+def test_untracked_and_untrained_runs_register_nothing(results: Results) -> None:
+    assert "not tracked" in register(Run(), choose_candidate(results), results, "", lineage()).statement
+    shelf = Shelf()
+    assert "no variant" in register(Tracked(shelf), None, results, "", lineage()).statement
+    assert not shelf.versions
