@@ -83,10 +83,11 @@ def describe_change(pair: Pair) -> str:
     result = pair.result
     if result.discordance is not None or pair.p_holm is None or result.difference is None:
         return describe_pair(pair)
+    family = "one comparison" if pair.comparisons == 1 else f"Holm over {pair.comparisons} comparisons"
     interval = f"{100 * (result.low or 0):+.1f} to {100 * (result.high or 0):+.1f}"
     return (
         f"{pair.a} over {pair.b}: {100 * result.difference:+.1f} points, 95% interval {interval}, "
-        f"{format_p(pair.p_holm)} (Holm over {pair.comparisons}), {result.n} rows averaged over seeds: "
+        f"{format_p(pair.p_holm)} ({family}), {result.n} rows averaged over seeds: "
         f"{'real' if pair.is_real else 'within noise'}"
     )
 

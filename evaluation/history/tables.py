@@ -20,13 +20,7 @@ WIDTH = 118
 FAULTS_SHOWN = NOTES_SHOWN = 8
 DIGEST_SHOWN = 8
 LOWER_IS_BETTER = frozenset(
-    (
-        "over_call_rate",
-        "under_call_rate",
-        "malformed_rate",
-        "tool_hallucination_rate",
-        "invented_tool_rate",
-    )
+    ("over_call_rate", "under_call_rate", "malformed_rate", "tool_hallucination_rate")
 )
 NONE = "—"
 PROMOTED = " *"

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from evaluation.figures import OUTCOMES
 from evaluation.history.__main__ import main
+from evaluation.history.tables import LOWER_IS_BETTER
 from jobs.doors import BadInput
+from lambdas import gate_rules
 from tests.unit.evaluation.history_runs import SUITE, Authored, weather_rows, write_folder
 
 ROWS = weather_rows(60)
@@ -178,6 +181,23 @@ def test_half_another_test_is_compared_only_when_asked_for(door: Door, tmp_path:
     assert found["rows"] == found["paired"][0]["n"] == 30
 
 
+@pytest.mark.parametrize(
+    ("equal", "is_enough"),
+    [
+        pytest.param(57, True, id="57 of the 63 rows that there are, 90.5 percent"),
+        pytest.param(56, False, id="56 of 64, 87.5 percent"),
+    ],
+)
+def test_nine_of_ten_rows_make_the_same_test(door: Door, tmp_path: Path, equal: int, is_enough: bool) -> None:
+    write_folder(tmp_path, FIRST)
+    write_folder(tmp_path, replace(LATER, rows=[*ROWS[:equal], *weather_rows(120 - equal)[60:]]))
+    if is_enough:
+        assert listed(door, tmp_path, "tune-b1", "tune-a1")["suites"][SUITE]["rows"] == equal
+    else:
+        with pytest.raises(BadInput, match=f"{equal} are equal"):
+            door(tmp_path, "tune-b1", "tune-a1")
+
+
 def test_the_order_of_rows_makes_no_other_test_set(door: Door, tmp_path: Path) -> None:
     write_folder(tmp_path, FIRST)
     write_folder(tmp_path, replace(LATER, rows=ROWS[::-1]))
@@ -242,6 +262,7 @@ def test_a_run_that_recorded_no_test_set_is_listed_and_not_compared(door: Door, 
     (group,) = listed(door, tmp_path)["groups"]
     assert group["test_set"] is None and len(group["lines"]) == 4
     assert all(line["change"] is None for line in group["lines"])
+    assert group["notes"] == {}, "no file is asked for"
     assert "they cannot be compared" in door(tmp_path)
     assert listed(door, tmp_path, "tune-b1/sft", "tune-a1/sft")["suites"][SUITE]["rows"] == 60, (
         "two named runs are compared by the rows themselves"
@@ -280,6 +301,10 @@ def test_an_execution_of_another_shape_is_still_a_run(door: Door, tmp_path: Path
     (write_folder(tmp_path, FIRST) / "execution.json").write_text(content)
     (group,) = listed(door, tmp_path)["groups"]
     assert group["lines"][0]["runs"][0]["run_id"] == "tune-a1", "comparison.json names it too"
+
+
+def test_the_gate_reads_the_same_figures_as_better_when_low() -> None:
+    assert gate_rules.LOWER_IS_BETTER & OUTCOMES.keys() == LOWER_IS_BETTER
 
 
 def test_without_a_server_and_folders_the_door_says_how_to_name_them(monkeypatch: pytest.MonkeyPatch) -> None:
