@@ -64,10 +64,10 @@ def test_more_metrics_than_one_request_takes_are_all_logged(client: Any, parent:
 
 def test_a_table_that_is_logged_again_is_replaced(client: Any, parent: MlflowRun) -> None:
     for last in ("b", "c"):
-        parent.log_table({"id": ["1", "2"], "text": ["a", last]}, "answers.json")
+        parent.log_table({"id": ["m", "n"], "text": ["a", last]}, "answers.json")
     parent.log_table({"id": []}, "empty.json")
     table = client.load_table(parent.experiment_id, "answers.json", run_ids=[parent.run_id])
-    assert {name: list(table[name]) for name in ("id", "text")} == {"id": ["1", "2"], "text": ["a", "c"]}
+    assert {name: list(table[name]) for name in ("id", "text")} == {"id": ["m", "n"], "text": ["a", "c"]}
     listed = json.loads(parent.tags()["mlflow.loggedArtifacts"])
     assert [one["path"] for one in listed] == ["answers.json", "empty.json"]
 
