@@ -55,8 +55,8 @@ def results(staged: LocalAws, runs: tuple[Run, Run], tmp_path_factory: pytest.Te
     return folder
 
 
-def comparison(results: Path) -> dict[str, Any]:
-    (path,) = results.glob("compare/*/output/model/comparison.json")
+def comparison(results: Path, stage: str = "compare") -> dict[str, Any]:
+    (path,) = results.glob(f"{stage}/*/output/model/comparison.json")
     loaded: dict[str, Any] = json.loads(path.read_text())
     return loaded
 
@@ -148,6 +148,42 @@ def test_the_comparison_keeps_its_contract(results: Path) -> None:
         found["paired"][0]
     )
     assert set(found["gate"]) == {"promoted", "rules"}
+    assert found["test_sets"]["own"]["rows"] == 12
+
+
+def test_the_verdict_is_in_the_output_in_the_plan_and_in_the_final_comparison(
+    runs: tuple[Run, Run], results: Path
+) -> None:
+    gate = runs[0].output["gate"]
+    assert gate["statement"].startswith(("No variant is promoted. ", "sft", "dpo"))
+    assert {rule["variant"] for rule in gate["rules"]} == {"sft", "dpo", "sft-dpo"}
+    for rule in gate["rules"]:
+        # 12 rows can move no p below the level; whatever a guard says, its figures are there.
+        assert rule["difference"] is not None
+        assert f"{rule['suite']}/{rule['metric']}" in rule["statement"]
+    final = comparison(results, "report")
+    assert final["gate"]["statement"] == gate["statement"]
+    assert final["paired"] == comparison(results)["paired"], "the report computes the same figures again"
+    assert runs[1].output["gate"]["statement"] == "No variant is promoted: the run trained none."
+
+
+def test_every_job_is_counted_the_report_too(runs: tuple[Run, Run], results: Path) -> None:
+    for run in runs:
+        actual = run.output["cost"]["actual"]
+        assert [line["job"] for line in actual["lines"]] == list(run.output["jobs"])
+        assert all(line["billable_seconds"] >= 1 and line["usd"] > 0 for line in actual["lines"])
+        assert actual["usd"] == pytest.approx(sum(line["usd"] for line in actual["lines"]), abs=1e-3)
+    written = json.loads((results / "plan" / "plan.json").read_text())
+    assert written["cost"] == runs[0].output["cost"]
+    counted = comparison(results, "report")["cost"]["actual"]["statement"]
+    assert counted.endswith("not ended, so not counted: report"), "what the report could know"
+
+
+def test_the_report_is_a_page_that_stands_alone(results: Path) -> None:
+    (page,) = results.glob("report/*/output/model/report.html")
+    text = page.read_text()
+    assert "Whole_run.1" in text
+    assert not re.search(r"""(?:src|href)=["']?https?:""", text), "no network is needed to open it"
 
 
 def test_mlflow_shows_one_parent_and_a_child_a_job(
@@ -183,6 +219,7 @@ FAILURES = [
     ({"dataset": "nothing-here"}, "NoSuchDataset", "datasets/nothing-here/", "no such data set"),
     ({"base_model": "nobody"}, "NoSuchModel", "models/nobody/", "no such model"),
     ({"recipe": "tiny-ful"}, "InvalidInput", "tiny-full", "a misspelt recipe"),
+    ({"gate": [{"target": "own/acuracy"}]}, "InvalidInput", "'accuracy'", "a misspelt rule"),
     ({"budget_usd": 0.01}, "BudgetExceeded", "0.01", "a budget too small"),
     ({"dataset": "junk"}, "TrainingJobFailed", "BadInput", "a job that exits nonzero"),
 ]
