@@ -129,6 +129,7 @@ def test_a_right_judge_gives_the_figures_of_its_verdicts(out: Path) -> None:
     expected = [row["expected"]["decision"] for row in rows]
     named = [taken(number) for number in range(30)]
     content = report.to_json()
+    assert JudgeReport.from_json(json.loads(json.dumps(content))) == report
     assert (content["status"], content["withheld"], content["n"], content["rows"]) == (
         "judged",
         False,
@@ -201,6 +202,7 @@ def test_a_judge_that_always_says_the_same_is_withheld_and_costs_no_prediction(
     rows = rows_of(12)
     with serve(lambda asked, number: verdict("tool_call")) as server:
         content = judged(server, out, rows).to_json()
+        assert JudgeReport.from_json(content).to_json() == content
         assert (content["status"], content["withheld"], content["kappa"]["value"]) == ("withheld", True, 0.0)
         assert content["reason"] == "kappa is 0.00 on 48 gold answers, below 0.6"
         assert not {"accuracy", "macro_f1", "macro_f1_all", "recall", "confusion"} & content.keys()
@@ -691,4 +693,20 @@ def test_out_that_is_an_input_is_refused(files: list[str]) -> None:
 def test_a_judge_that_was_not_run_says_why() -> None:
     report = JudgeReport.not_run("no endpoint was named")
     assert report.to_json() == {"status": "not_run", "reason": "no endpoint was named"}
+    assert JudgeReport.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ({}, KeyError),
+        ({"status": "sure"}, ValueError),
+        ({"status": "judged"}, KeyError),
+        ({"status": "withheld", "kappa": 0.5}, TypeError),
+    ],
+    ids=["empty", "status", "figures", "estimate"],
+)
+def test_what_is_no_report_of_a_judge_is_an_error(content: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        JudgeReport.from_json(content)
     assert os.environ["OPENAI_API_KEY"] == KEY

@@ -10,11 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score  # type: ignore[import-untyped]
 
-from evaluation.figures import FIGURES
+from evaluation.figures import FIGURES, RECALLS
 from evaluation.statistics import estimate
 from evaluation.toolcalls import parse_completion, score_completion
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
-from evaluation.toolcalls.metrics import Graded, MacroF1, Ratio, graded_of
+from evaluation.toolcalls.metrics import (
+    Graded,
+    MacroF1,
+    Proportion,
+    Ratio,
+    graded_of,
+    recall_by_decision,
+    row_share,
+)
 from evaluation.toolcalls.score import Score
 from evaluation.toolcalls.values import BFCL_RULES
 from tests.unit.evaluation.rows import ANSWERS, call_row, hermes, text_row
@@ -184,3 +192,18 @@ def test_a_tally_knows_how_many_rows_it_rests_on() -> None:
     assert FIGURES["tool_selection_precision"].tally(SUITE).n == 8, "rows with a call"
     assert FIGURES["tool_selection_recall"].tally(SUITE).n == 9, "rows that expect one"
     assert (Ratio({}).n, MacroF1({}).n) == (0, 0)
+
+
+def test_recall_row_by_row_is_the_grader_s() -> None:
+    assert {name: row_share(SUITE, one) for name, one in RECALLS.items()} == recall_by_decision(SUITE)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_is_a_share_of_rows_has_an_outcome_for_each(name: str) -> None:
+    figure = FIGURES[name]
+    found = figure.tally(SUITE)
+    if figure.outcome is None:
+        assert not isinstance(found, Proportion) or name == "conversation_accuracy"
+        return
+    outcomes = [figure.outcome(one) for one in SUITE if one.score.value is not None]
+    assert found == Proportion(outcomes.count(True), len(outcomes) - outcomes.count(None))
