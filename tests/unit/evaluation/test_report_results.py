@@ -1,0 +1,267 @@
+"""The door of the report: the same pages with and without MLflow, gate and cost in them, once per try."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import yaml
+from mlflow.exceptions import MlflowException
+
+from evaluation import compare, report_results
+from evaluation.report.pictures import Picture
+from jobs import tracking
+from jobs.doors import BadInput
+from jobs.run import RunReference, TrackingUnavailable
+from tests.unit.evaluation.scored_run import HOSTILE, SKILL, arguments, plan_of, write_run
+
+PICTURE = Picture("accuracy", "Accuracy", "bars", "<svg/>", "<svg/>", b"\x89PNG")
+MODEL = "toolwright-tiny"
+
+
+def write_compared(folder: Path, promoted: str | None = "sft", skill: dict[str, int] = SKILL) -> list[str]:
+    """A run as the gate leaves it; returns the report's arguments."""
+    write_run(folder, skill)
+    compare.main(arguments(folder))
+    (folder / "plan").mkdir(exist_ok=True)
+    (folder / "plan" / "plan.json").write_text(json.dumps(plan_of(tuple(skill), promoted)))
+    return told(folder)
+
+
+def told(folder: Path) -> list[str]:
+    named = {"data": "data", "predictions": "predictions", "scores": "scores", "comparison": "out"}
+    places = {**named, "plan": "plan", "out": "report"}
+    return [text for name, place in places.items() for text in (f"--{name}", str(folder / place))]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds, and is the pictures' own test's to try."""
+    monkeypatch.setattr(report_results, "draw_pictures", lambda results: [PICTURE])
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    given = write_compared(folder)
+    report = {"data_hash": "da7a", "splits": {"own": {"rows": 60, "sources": {"glaive_demo": 60}}}}
+    (folder / "data" / "report.json").write_text(json.dumps(report))
+    report_results.main(given)
+    return folder
+
+
+def test_every_page_is_written_without_mlflow(run_dir: Path) -> None:
+    names = {path.name for path in (run_dir / "report").iterdir()}
+    assert {"comparison.json", "report.html", "model_card.md", "accuracy.png"} <= names
+    page = (run_dir / "report" / "report.html").read_text(encoding="utf-8")
+    assert "sft is promoted." in page
+    assert (run_dir / "report" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_final_comparison_has_gate_and_cost_and_the_same_figures(run_dir: Path) -> None:
+    plan = json.loads((run_dir / "plan" / "plan.json").read_text())
+    first = json.loads((run_dir / "out" / "comparison.json").read_text())
+    final = json.loads((run_dir / "report" / "comparison.json").read_text())
+    assert final.pop("cost") == plan["cost"]
+    assert final.pop("gate") == plan["gate"]
+    assert first.pop("gate") == {"promoted": None, "rules": []}
+    assert final == first
+
+
+@pytest.mark.usefixtures("quick")
+def test_outside_of_an_execution_there_is_no_gate_and_no_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = write_compared(tmp_path)
+    (tmp_path / "plan" / "plan.json").unlink()
+    report_results.main(given)
+    final = json.loads((tmp_path / "report" / "comparison.json").read_text())
+    assert "cost" not in final
+    assert final["gate"] == {"promoted": None, "rules": []}
+    assert "no gate was asked: nothing is promoted" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "cannot be read"), ("[]", "expected to be an object"), ('{"gate": [1]}', "'gate'")],
+)
+def test_a_broken_plan_is_named(tmp_path: Path, content: str, words: str) -> None:
+    given = write_compared(tmp_path)
+    (tmp_path / "plan" / "plan.json").write_text(content)
+    with pytest.raises(BadInput, match=rf"plan\.json.*{words}"):
+        report_results.main(given)
+
+
+def test_a_comparison_of_other_scores_is_refused(tmp_path: Path) -> None:
+    given = write_compared(tmp_path)
+    path = tmp_path / "out" / "comparison.json"
+    path.write_text(path.read_text().replace('"value": 0.8', '"value": 0.9', 1))
+    with pytest.raises(BadInput, match=r"comparison\.json"):
+        report_results.main(given)
+
+
+def read_card(folder: Path) -> tuple[dict[str, Any], str]:
+    text = (folder / "report" / "model_card.md").read_text(encoding="utf-8")
+    found = re.fullmatch(r"---\n(.*?)---\n(.*)", text, re.DOTALL)
+    assert found
+    header: dict[str, Any] = yaml.safe_load(found[1])
+    return header, found[2]
+
+
+def test_the_card_says_what_is_known(run_dir: Path) -> None:
+    header, body = read_card(run_dir)
+    assert header["pipeline_tag"] == "text-generation"
+    assert "base_model" not in header, "a name that is no hub's is not claimed to be one"
+    (named,) = header["model-index"]
+    results = {one["dataset"]["name"]: one["metrics"][0] for one in named["results"]}
+    assert results["when2call_mcq"] == {"type": "acc_norm", "value": 0.6}
+    for heading in ("Data", "Figures", "Gate", "What it got worse at", "Limits", "Cost", "How to load it"):
+        assert f"\n## {heading}\n" in body
+    assert "| own | 60 | glaive_demo 60 |" in body
+    assert "sft over base: +30.0 points" in body
+    assert "- FAILED: dpo over base on own/accuracy" in body
+    assert "60 rows; they can show differences from about" in body
+    assert "Languages of the test rows, guessed: en" in body
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_card_says_what_it_got_worse_at(tmp_path: Path) -> None:
+    report_results.main(write_compared(tmp_path, "sft", {"base": 9, "sft": 3}))
+    worse = read_card(tmp_path)[1].split("## What it got worse at")[1].split("##")[0]
+    assert "when2call_mcq, acc_norm: sft over base: -60.0 points" in worse
+
+
+@pytest.mark.usefixtures("quick")
+def test_names_that_come_from_data_do_not_format_the_card(tmp_path: Path) -> None:
+    given = write_compared(tmp_path)
+    report = {"data_hash": "d\n# x", "splits": {"own": {"rows": 1, "sources": {HOSTILE + " | y\n\n## z": 1}}}}
+    (tmp_path / "data" / "report.json").write_text(json.dumps(report))
+    report_results.main(given)
+    body = read_card(tmp_path)[1]
+    assert "<script" not in body
+    assert "\n## z" not in body
+    assert "\n# x" not in body
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+
+
+@pytest.fixture
+def client(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name, value in {
+        "MLFLOW_TRACKING_URI": store,
+        "RUN_ID": tmp_path.name,
+        "CODE_HASH": "c0de",
+        "BASE_MODEL": "tiny",
+        # Each test has models of its own.
+        "MLFLOW_EXPERIMENT_NAME": tmp_path.name,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.chdir(tmp_path)
+    found = mlflow.MlflowClient(store)
+    yield found
+    mlflow.end_run()
+    for version in found.search_model_versions(f"name = '{MODEL}'"):
+        found.delete_model_version(MODEL, version.version)
+
+
+def track(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Start the execution's run and its jobs' runs; returns the id of the first."""
+    with tracking.start_parent(folder.name) as parent:
+        RunReference(folder.name, parent.experiment_id, parent.run_id, "da7a", "rev1").write(folder / "data")
+    for variant in SKILL:
+        for stage in ("train", "predict"):
+            monkeypatch.setenv("TRAINING_JOB_NAME", f"{folder.name}-{stage}-{variant}")
+            monkeypatch.setenv("VARIANT", variant)
+            with tracking.child_run(f"{stage}-{variant}", folder / "data", {"recipe_hash": "4ec1"}) as child:
+                for step, loss in enumerate([2.0, 1.0, float("nan")], 1):
+                    child.log_metrics({"loss": loss, "grad_norm": 1.0}, step=step)
+    return str(parent.run_id)
+
+
+@pytest.mark.usefixtures("quick")
+def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_compared(tmp_path)
+    parent = track(tmp_path, monkeypatch)
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        report_results, "draw_pictures", lambda results: seen.append(results.curves) or [PICTURE]
+    )
+    for _ in range(2):
+        report_results.main(given)
+    run = client.get_run(parent)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["when2call_mcq/acc_norm/sft"] == 0.6
+    assert (run.data.tags["promoted"], run.data.tags["champion"]) == ("sft", "true")
+    assert run.data.tags["registered_model"].startswith(f"{MODEL}/")
+    assert run.data.tags["mlflow.note.content"].startswith("**sft is promoted.**")
+    top = {one.path for one in client.list_artifacts(parent)}
+    assert {
+        *("report.html", "model_card.md", "comparison.json", "plan.json", "accuracy.png"),
+        *("rows", "scores", "predictions", "comparison_table.json", "answers_own.json"),
+    } <= top
+    assert len(client.search_model_versions(f"name = '{MODEL}'")) == 1
+    experiment = run.info.experiment_id
+    traces = client.search_traces(locations=[experiment], run_id=parent, max_results=500)
+    assert len(traces) == 25 * len(SKILL)
+    assert seen[0]["sft"] == {"loss": [(1, 2.0), (2, 1.0)]}, "what is not finite is no point of a curve"
+    version = client.get_model_version_by_alias(MODEL, "champion")
+    assert (version.run_id, version.tags["recipe_hash"]) == (parent, "4ec1")
+    assert version.tags["base_model_revision"] == "rev1"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_server_without_traces_and_registry_still_gets_the_run(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise MlflowException("404: no such API")
+
+    given = write_compared(tmp_path)
+    parent = track(tmp_path, monkeypatch)
+    for method in ("search_traces", "search_model_versions", "get_registered_model"):
+        monkeypatch.setattr(mlflow.MlflowClient, method, lacking)
+    report_results.main(given)
+    run = client.get_run(parent)
+    assert run.info.status == "FINISHED"
+    assert "the registry does not answer" in run.data.tags["mlflow.note.content"]
+    assert "registered_model" not in run.data.tags
+    output = capsys.readouterr()
+    assert output.err.count("takes no traces") == 1
+    assert "the registry does not answer" in output.out
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("client", "quick")
+def test_a_dead_server_is_named_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_compared(tmp_path)
+    track(tmp_path, monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingUnavailable, match=r"127\.0\.0\.1:9 does not answer"):
+        report_results.main(given)
+
+
+@pytest.mark.usefixtures("quick")
+def test_bad_input_fails_the_execution_run(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_compared(tmp_path)
+    parent = track(tmp_path, monkeypatch)
+    (tmp_path / "plan" / "plan.json").write_text("{")
+    with pytest.raises(BadInput):
+        report_results.main(given)
+    assert client.get_run(parent).info.status == "FAILED"
