@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from evaluation.report.slices import Slice, slices_of
 from evaluation.report.visible import make_visible
 from evaluation.sentences import describe_judge, describe_pair, format_estimate, format_p
 from evaluation.suites import SUITES
+from evaluation.summary import Summary
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # The sections that hold pictures, by what their names begin with.
@@ -42,6 +44,8 @@ PICTURES_OF = {
 }
 NO_GATE = "No gate was asked for."
 EM_DASH = "—"
+# The grader's word for a row without a fault.
+CORRECT = "correct"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def render_report(results: Results, pictures: Sequence[Picture]) -> str:
             pictures=place_pictures(pictures),
             changes=_by_suite(comparison, changes_of(comparison)),
             slices=_by_suite(comparison, slices_of(comparison, results.contaminated)),
+            failures={suite: failures_of(summaries) for suite, summaries in comparison.summaries.items()},
             curves=results.curves,
             costs=costs,
             cost_words=describe_costs(costs) if costs else "",
@@ -115,6 +120,12 @@ def place_pictures(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
         known = (section for section, starts in PICTURES_OF.items() if picture.name.startswith(starts))
         placed[next(known, "other")].append(picture)
     return placed
+
+
+def failures_of(summaries: Mapping[str, Summary]) -> list[str]:
+    """The reasons for which rows of a suite are not correct, the commonest of all variants first."""
+    total = sum((Counter(summary.reasons) for summary in summaries.values()), Counter[str]())
+    return [reason for reason, _ in total.most_common() if reason != CORRECT]
 
 
 def rule_line(rule: Mapping[str, Any]) -> RuleLine:

@@ -214,9 +214,16 @@ function showRow(data, row, isOpen) {
   const part = make("details", { class: "row" }, make("summary", {},
     make("bdi", { class: "asked" }, asked.length > 160 ? `${asked.slice(0, 160)}…` : asked),
     make("span", { class: "outcomes" }, make("span", { class: "quiet" }, `expects ${row.decision}`), ...marks)));
-  part.addEventListener("toggle", () => fillRow(part, data, row), { once: true });
+  if (isOpen) fillRow(part, data, row);
+  else part.addEventListener("toggle", () => fillRow(part, data, row), { once: true });
   part.open = isOpen;
   return part;
+}
+
+function countInWords(found, all, rowId) {
+  const count = `${found.toLocaleString("en")} of ${all.toLocaleString("en")} rows`;
+  if (rowId === null) return count;
+  return found ? `${count}: what the link names` : `No row has the id ${rowId} that the link names.`;
 }
 
 function start(data) {
@@ -230,8 +237,7 @@ function start(data) {
     const first = (state.page - 1) * ROWS_A_PAGE;
     const shown = found.slice(first, first + ROWS_A_PAGE);
     at("found").replaceChildren(...shown.map((row) => showRow(data, row, state.row !== null)));
-    at("count").textContent = `${found.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} rows` +
-      (state.row === null ? "" : ": the one that the link names");
+    at("count").textContent = countInWords(found.length, data.rows.length, state.row);
     at("place").textContent = `Page ${state.page} of ${pages}`;
     at("before").disabled = state.page <= 1;
     at("after").disabled = state.page >= pages;

@@ -183,6 +183,31 @@ def test_every_figure_of_every_suite_is_there(results: Results, tree: Tree) -> N
             assert named >= summary.recall.keys()
 
 
+def test_reasons_are_counted_by_variant(results: Results, tree: Tree) -> None:
+    table = next(
+        one
+        for one in tree.named("table")
+        if one.parents[-1].attributes["aria-labelledby"] == "table-failures-own"
+    )
+    lines = cells_of(tree, table)
+    assert lines[0] == ["reason", *results.comparison.summaries["own"]]
+    counted = {line[0]: [int(cell) for cell in line[1:]] for line in lines[1:]}
+    assert "correct" not in counted
+    for place, summary in enumerate(results.comparison.summaries["own"].values()):
+        wrong = {reason: count for reason, count in summary.reasons.items() if reason != "correct"}
+        assert {reason: counts[place] for reason, counts in counted.items() if counts[place]} == wrong
+    said = [one.text for one in tree.named("p")]
+    assert any(
+        text.startswith("base has 2 unscored rows in own: 2 because ") and SHOWN in text for text in said
+    )
+
+
+def cells_of(tree: Tree, table: Tag) -> list[list[str]]:
+    """The texts of a table's cells, line by line."""
+    lines = [row for row in tree.named("tr") if table in row.parents]
+    return [[cell.text for cell in tree.named("th", "td") if row in cell.parents] for row in lines]
+
+
 def test_every_difference_is_said(results: Results, tree: Tree) -> None:
     said = [one.text for one in tree.named("li")]
     pairs = [(pair.suite, f"{pair.a} over {pair.b}: ") for pair in results.comparison.pairs]
@@ -193,11 +218,7 @@ def test_every_difference_is_said(results: Results, tree: Tree) -> None:
 
 def test_a_rule_says_whether_it_passed_and_by_what(tree: Tree) -> None:
     table = next(one for one in tree.named("table") if "Every rule of the gate" in one.text)
-    lines = [
-        [cell.text for cell in tree.named("th", "td") if row in cell.parents]
-        for row in tree.named("tr")
-        if table in row.parents
-    ]
+    lines = cells_of(tree, table)
     assert [line[0] for line in lines[1:]] == ["✓ passed", "✗ failed"]
     assert lines[1][5:] == ["+30.0 (+20.0 to +40.0)", "0.0", "p < 0.001"]
     assert lines[2][5:] == ["—", "—", "—"], "a rule whose figures are absent is shown all the same"

@@ -264,13 +264,19 @@ def test_choosing_changes_the_address_and_the_address_chooses(browser: Page, url
 
 
 def test_a_link_to_a_row_opens_that_row_alone(browser: Page, url: str) -> None:
-    browser.show(f"{url}#suite=own&row=o7")
+    browser.show(f"{url}#suite=own&row=o7", width=400, height=600)
     browser.wait_for("document.querySelector('#found .inside a')")
     assert browser.evaluate(SHOWN_ROWS) == 1
     assert browser.evaluate("document.querySelector('#found > details').open")
     assert browser.evaluate("document.querySelector('#found .inside a').hash") == "#suite=own&row=o7"
-    place = browser.evaluate("document.getElementById('found').getBoundingClientRect().top")
-    assert 0 <= place < 1600, "and it is what the window shows"
+    top = "document.getElementById('found').getBoundingClientRect().top"
+    browser.wait_for(f"{top} >= 0 && {top} < 100")
+
+
+def test_a_link_to_no_row_says_so(browser: Page, url: str) -> None:
+    browser.show(f"{url}#suite=own&row=gone")
+    assert browser.evaluate(COUNT) == "No row has the id gone that the link names."
+    assert browser.evaluate(SHOWN_ROWS) == 0
 
 
 def test_pages_are_turned_by_keyboard(browser: Page, url: str) -> None:
