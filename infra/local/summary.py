@@ -14,6 +14,8 @@ from rich.table import Table
 from infra.local.results import read_plan
 
 MAIN_METRICS = 2
+# Of the rules that stopped a variant.
+MAX_RULES = 3
 WIDTH = 118
 
 
@@ -69,13 +71,20 @@ def _print_differences(comparison: dict[str, Any]) -> None:
 
 
 def _print_verdict(gate: dict[str, Any]) -> None:
-    """Print the statement, and the rules against a variant that it does not name."""
+    """Print which variant is promoted, and the rules that stopped each other one."""
     if not gate:
         return
-    print(_wrapped(f"Gate: {gate['statement']}"))
+    failed: dict[str, list[str]] = {}
     for rule in gate["rules"]:
-        if not rule["passed"] and rule["statement"] not in gate["statement"]:
-            print(_wrapped(f"{rule['variant']}: {rule['statement']}", "  "))
+        if not rule["passed"]:
+            failed.setdefault(rule["variant"], []).append(rule["statement"])
+    refused = gate["promoted"] is None and failed
+    print(_wrapped(f"Gate: {'No variant is promoted.' if refused else gate['statement']}"))
+    for variant, statements in failed.items():
+        for statement in statements[:MAX_RULES]:
+            print(_wrapped(f"{variant}: {statement}", "  "))
+        if len(statements) > MAX_RULES:
+            print(f"  {variant}: and {len(statements) - MAX_RULES} more, in report.html")
 
 
 def _print_costs(actual: dict[str, Any]) -> None:

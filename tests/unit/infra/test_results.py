@@ -82,7 +82,7 @@ def test_a_run_that_failed_early_leaves_what_it_has(tmp_path: Path, monkeypatch:
 
 
 ESTIMATE = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 120}
-REASONS = [f"own/{name} -10.0 points over base, tolerance 3" for name in ("a", "b", "c")]
+REASONS = [f"own/{name} -10.0 points over base, tolerance 3" for name in ("a", "b", "c", "d", "e")]
 
 
 def _rule(variant: str, statement: str, *, passed: bool = False) -> dict[str, Any]:
@@ -101,20 +101,51 @@ def _summed_up(folder: Path, capsys: pytest.CaptureFixture[str], plan: dict[str,
 
 
 def test_a_run_is_summed_up_in_one_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    statement = f"No variant is promoted. sft: {REASONS[0]} and {REASONS[1]} and 1 more rule."
-    rules = [
-        _rule("sft", "own/accuracy +9.0 points over base", passed=True),
-        *(_rule("sft", r) for r in REASONS),
-    ]
+    risen = _rule("sft", "own/accuracy +9.0 points over base", passed=True)
+    rules = [risen, *(_rule("sft", reason) for reason in REASONS), _rule("dpo", REASONS[0])]
+    gate = {"promoted": None, "statement": "No variant is promoted. sft: many things.", "rules": rules}
     cost = {"actual": {"statement": "$0.62 of at most $18.40"}}
-    text = _summed_up(tmp_path, capsys, {"gate": {"statement": statement, "rules": rules}, "cost": cost})
+    text = _summed_up(tmp_path, capsys, {"gate": gate, "cost": cost})
     assert "own, accuracy:\n  sft over base: +4.1 points: real\n" in text
-    flat = " ".join(text.split())
-    assert f"Gate: {statement}" in flat
-    assert f"sft: {REASONS[2]}" in flat, "the rule that the statement does not name"
-    assert flat.count(REASONS[0]) == 1, "and none twice"
-    assert "Cost: $0.62 of at most $18.40 (nothing was billed here" in flat
+    first_three = "".join(f"  sft: {reason}\n" for reason in REASONS[:3])
+    assert f"Gate: No variant is promoted.\n{first_three}" in text
+    assert f"  sft: and 2 more, in report.html\n  dpo: {REASONS[0]}\n" in text
+    assert "Cost: $0.62 of at most $18.40 (nothing was billed here" in text
     assert max(len(line) for line in text.splitlines()) <= 118
+
+
+VERDICTS: list[tuple[str | None, str, list[dict[str, Any]], str, str]] = [
+    (
+        "sft",
+        "sft is promoted: own/accuracy +9.0 points over base; 7 guards held.",
+        [_rule("dpo", REASONS[0])],
+        "Gate: sft is promoted: own/accuracy +9.0 points over base; 7 guards held.\n  dpo: own/a -10.0",
+        "a winner, and what stopped the other",
+    ),
+    (
+        None,
+        "No variant is promoted: the run trained none.",
+        [],
+        "Gate: No variant is promoted: the run trained none.\n",
+        "no rule was asked",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("promoted", "statement", "rules", "said", "reason"), VERDICTS, ids=["promoted", "none"]
+)
+def test_the_verdict_is_printed_as_it_stands(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    promoted: str | None,
+    statement: str,
+    rules: list[dict[str, Any]],
+    said: str,
+    reason: str,
+) -> None:
+    gate = {"promoted": promoted, "statement": statement, "rules": rules}
+    assert said in _summed_up(tmp_path, capsys, {"gate": gate}), reason
 
 
 def test_without_a_plan_there_is_no_verdict_to_print(
