@@ -28,7 +28,7 @@ from evaluation.report.slices import slices_of
 DOTS_PER_INCH = 150
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 # Ids that nothing refers to, and that the pictures of one page would have in common.
-_COUNTED_ID = re.compile(r'<g id="[A-Za-z0-9.]+_\d+">')
+_COUNTED_ID = re.compile(r'<g id="[A-Za-z0-9.]+_\d+"(/?)>')
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _picture_of(drawing: Drawing) -> Picture:
 
 def _draw_svg(drawing: Drawing, theme: Theme) -> str:
     text = _draw_bytes(drawing, theme, "svg").decode()
-    return _COUNTED_ID.sub("<g>", text[text.index("<svg") :])
+    return _COUNTED_ID.sub(r"<g\1>", text[text.index("<svg") :])
 
 
 def _draw_bytes(drawing: Drawing, theme: Theme, kind: str) -> bytes:

@@ -15,7 +15,7 @@ from evaluation.report.plot_words import count_rows, reason_words
 
 # At either side for the figures at the bars' ends, as a share of what the longest bars take.
 ROOM = 0.3
-MAX_REASONS, OTHERS = 8, "other reasons"
+MAX_REASONS, OTHERS, NOTHING = 8, "other reasons", "nothing changed"
 BAR, STEP_HEAD = 0.25, 0.74
 
 
@@ -31,7 +31,7 @@ def draw_changes(suite: str, changes: Sequence[Changes]) -> Drawing | None:
 def _draw(title: str, changes: Sequence[Changes], theme: Theme) -> Figure:
     counted = [_counted(one) for one in changes]
     heights = [STEP_HEAD + BAR * max(len(counts), 1) + GAP for counts in counted]
-    labels = [name for counts in counted for name in counts] or [OTHERS]
+    labels = [name for counts in counted for name in counts or [NOTHING]]
     sheet = open_sheet(theme, title, labels, sum(heights), foot=0.1)
     pairs = [pair for counts in counted for pair in counts.values()]
     broken, mended = (max((pair[side] for pair in pairs), default=0) for side in (0, 1))
@@ -64,7 +64,7 @@ def _draw_step(sheet: Sheet, top: float, one: Changes, counts: Mapping[str, tupl
             color=theme.muted,
         )
     if not counts:
-        sheet.write_label(start + BAR / 2, "nothing changed")
+        sheet.write_label(start + BAR / 2, NOTHING)
     for number, (reason, (broken, mended)) in enumerate(counts.items()):
         y = start + (number + 0.5) * BAR
         sheet.write_label(y, reason)

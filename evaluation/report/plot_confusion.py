@@ -15,6 +15,7 @@ from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 
 CELL = 0.28
+VARIANT_LETTERS = 12
 # So that the count in the darkest cell is read in the colour of the text, on a light page and on a dark one.
 DARKEST = 0.7
 
@@ -36,7 +37,9 @@ def _draw(title: str, tables: Mapping[str, Table], theme: Theme) -> Figure:
     seen = {name for table in tables.values() for row in table.values() for name in row}
     taken = [name for name in (*DECISIONS, MALFORMED) if name in DECISIONS or name in seen]
     block = HEAD + CELL * max(len(expected), 1) + GAP
-    labels = [DECISION_NAMES[name] for name in (*expected, "cannot_answer")]
+    # Bold letters are a little wider.
+    heads = [f"{label_of(variant, VARIANT_LETTERS)}  " for variant in tables]
+    labels = [*heads, *(DECISION_NAMES[name] for name in expected)]
     sheet = open_sheet(theme, title, labels, block * max(len(tables), 1), foot=0.1)
     sheet.axes.set_xlim(0, len(taken))
     sheet.axes.set_xticks([])
@@ -48,7 +51,7 @@ def _draw(title: str, tables: Mapping[str, Table], theme: Theme) -> Figure:
 def _draw_table(
     sheet: Sheet, top: float, variant: str, table: Table, expected: Sequence[str], taken: Sequence[str]
 ) -> None:
-    sheet.write_head(top + HEAD / 2, label_of(variant, 12))
+    sheet.write_head(top + HEAD / 2, label_of(variant, VARIANT_LETTERS))
     for x, name in enumerate(taken):
         sheet.axes.text(
             x + 0.5, top + HEAD / 2, DECISION_NAMES[name], ha="center", va="center", fontsize=SMALL

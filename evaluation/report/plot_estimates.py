@@ -14,6 +14,7 @@ from evaluation.report.plot_sheet import (
     GAP,
     HEAD,
     LINE,
+    WIDTH,
     Drawing,
     Sheet,
     label_of,
@@ -29,8 +30,8 @@ from evaluation.toolcalls.decision import DECISIONS
 MAX_COLUMNS = 4
 # Hundredths between two columns, each of which is a hundred wide.
 BETWEEN = 26
-# Beyond 100 in a single column, where the figure of a variant that is always right stands.
-ROOM = 14
+# Inches beyond 100% in a single column, where the figure of a variant that is always right stands.
+ROOM = 0.65
 COLUMN_LINE = 0.18
 SLICE_LETTERS = 22
 FEW_ROWS = 10
@@ -171,7 +172,8 @@ def _draw(title: str, sections: Sequence[Section], variants: list[str], unit: st
     sheet = open_sheet(theme, title, texts, sum(section.height for section in sections))
     columns = max((len(section.columns) for section in sections), default=0) or 1
     is_single = columns == 1
-    sheet.axes.set_xlim(-2, 100 + ROOM if is_single else columns * (100 + BETWEEN) - BETWEEN / 2)
+    room = 100 * ROOM / (sheet.axes.get_position().width * WIDTH - ROOM)
+    sheet.axes.set_xlim(-2, 100 + room if is_single else columns * (100 + BETWEEN) - BETWEEN / 2)
     y = 0.0
     for section in sections:
         _draw_section(sheet, section, y, variants, unit, is_single)

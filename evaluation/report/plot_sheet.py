@@ -119,7 +119,9 @@ def letters_of(text: str) -> float:
 def _letter_width(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return 2.0
-    return 1.3 if letter.isupper() or letter in "mwMW%@⟦⟧" else 1.0
+    if letter in "mwMW%@⟦⟧":
+        return 1.7
+    return 1.3 if letter.isupper() else 1.0
 
 
 def join_words(parts: Sequence[str]) -> str:
