@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from evaluation import compare, report_results
 from evaluation.report.pictures import Picture
+from evaluation.report.results import Results
 from jobs import tracking
 from jobs.doors import BadInput
 from jobs.run import RunReference, TrackingUnavailable
@@ -195,9 +196,12 @@ def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
     given = write_compared(tmp_path)
     parent = track(tmp_path, monkeypatch)
     seen: list[Any] = []
-    monkeypatch.setattr(
-        report_results, "draw_pictures", lambda results: seen.append(results.curves) or [PICTURE]
-    )
+
+    def draw(results: Results) -> list[Picture]:
+        seen.append(results.curves)
+        return [PICTURE]
+
+    monkeypatch.setattr(report_results, "draw_pictures", draw)
     for _ in range(2):
         report_results.main(given)
     run = client.get_run(parent)

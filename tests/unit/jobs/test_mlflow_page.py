@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,7 @@ def test_an_artifact_of_a_run_is_fetched_or_is_not_there(
     assert registry.fetch("f" * 32, "scores/sft/own.jsonl", into) is None
 
 
-QUESTIONS = {
+QUESTIONS: dict[str, tuple[str, Callable[[MlflowRegistry], object]]] = {
     "champion": ("get_model_version_by_alias", lambda registry: registry.champion("m")),
     "find": ("search_model_versions", lambda registry: registry.find("m", {"run_id": "r"})),
     "crown": ("set_registered_model_alias", lambda registry: registry.crown(ModelVersion("m", "1", None))),
