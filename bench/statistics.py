@@ -55,14 +55,14 @@ class Line:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate every case and print what came of it."""
     parser = DoorParser(prog="python -m bench.statistics", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--simulations", type=int, default=SIMULATIONS, metavar="N", help="runs a case")
     given = parser.parse_args(arguments)
+    if given.json:
+        print(json.dumps({"lines": [asdict(line) for line in simulate(given.simulations)]}))
+        return
     title = None
     for line in simulate(given.simulations):
-        if given.json:
-            print(json.dumps(asdict(line)), flush=True)
-            continue
         if line.table != title:
             title = line.table
             print(f"\n{title}\n| case | {' | '.join(line.found)} |\n|---|{'---|' * len(line.found)}")
@@ -100,9 +100,9 @@ def wilson_lines() -> Iterator[Line]:
 
 def paired_lines(simulations: int) -> Iterator[Line]:
     """Coverage and width of the paired interval, beside the bootstrap of the rows alone."""
-    for difference in (0.0, 0.05, 0.2):
-        for discordance in (0.01, 0.05, 0.1, 0.2, 0.3):
-            if discordance < difference:
+    for difference in (0.0, 0.05, 0.2, 0.8):
+        for discordance in (0.01, 0.05, 0.1, 0.3, 0.8):
+            if discordance < difference or discordance > difference + 0.3:
                 continue
             for n in (20, 50, 100, 300, 1_000):
                 yield Line(

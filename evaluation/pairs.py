@@ -84,7 +84,7 @@ def compare_suite(
     for metric in metrics:
         found = {variant: _outcomes(one, metric) for variant, one in graded.items()}
         results = [_compare(rows, found[a], found[b]) for a, b in held]
-        pairs += _adjusted(
+        pairs += allow_for_all(
             [Pair(suite.name, metric, a, b, r) for (a, b), r in zip(held, results, strict=True)]
         )
     return pairs
@@ -125,8 +125,8 @@ def _compare(rows: Sequence[Row], a: Sequence[bool | None], b: Sequence[bool | N
     )
 
 
-def _adjusted(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs of one metric, with what having looked several times takes from each."""
+def allow_for_all(pairs: Sequence[Pair]) -> list[Pair]:
+    """Allow for pairs being looked at together: p by Holm, and what so many rows can show at that level."""
     adjusted = adjust_by_holm([pair.result.p for pair in pairs])
     family = sum(p is not None for p in adjusted)
     return [
