@@ -35,6 +35,11 @@ FLAGS = (
 )
 
 
+def all_of(selector: str) -> str:
+    """The JavaScript array of the page's elements that a selector names."""
+    return f"[...document.querySelectorAll('{selector}')]"
+
+
 @dataclass
 class Page:
     """The one page of a browser. `events`: what it reported so far, ``{method, params}``."""

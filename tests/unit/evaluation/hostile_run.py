@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.comparison import compare
 from evaluation.completions import find_predictions, read_completions
 from evaluation.jsonl import write_jsonl
+from evaluation.judge import JudgeReport
 from evaluation.report.pictures import Picture
 from evaluation.report.results import Results
 from evaluation.toolcalls import score_suite
@@ -93,8 +95,9 @@ def choose(row: dict[str, Any], is_right: bool) -> dict[str, Any]:
 
 def read_results(folder: Path) -> Results:
     """The results of the run in a folder, with a hostile plan."""
+    comparison = compare(HOSTILE, folder / "data", folder / "scores")
     return Results(
-        compare(HOSTILE, folder / "data", folder / "scores"),
+        replace(comparison, judge={"own": {HOSTILE_VARIANT: JudgeReport.not_run(HOSTILE)}}),
         read_completions(find_predictions(folder / "predictions")),
         hostile_plan(),
         {"loss": {HOSTILE: [(0, 1.5), (1, 0.5)], "sft": [(0, 2.0)]}},

@@ -1,0 +1,153 @@
+"""The report's row browser in a headless Chromium: every row is found, by mouse, keyboard and address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from evaluation.report.results import Results
+from evaluation.report.rows import rows_of
+from tests.unit.evaluation.chromium import Page, all_of
+from tests.unit.evaluation.hostile_run import HOSTILE_VARIANT, SHOWN
+
+COUNT = "document.getElementById('count').textContent"
+SHOWN_ROWS = "document.querySelectorAll('#found > details').length"
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def rows(hostile_results: Results) -> Rows:
+    found: Rows = rows_of(hostile_results)["rows"]
+    return found
+
+
+def any_result(**wanted: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda row: any(
+        all(one[name] == value for name, value in wanted.items()) for one in row["results"].values()
+    )
+
+
+def differs(row: dict[str, Any]) -> bool:
+    return {"right", "wrong"} <= {one["outcome"] for one in row["results"].values()}
+
+
+def holds_hostile_text(row: dict[str, Any]) -> bool:
+    """Whether the row was given one, in its tools too, or a variant answered with one."""
+    written = [one["text"] for one in row["results"].values()]
+    return row["id"] in (SHOWN, "long", "odd") or SHOWN in written
+
+
+FILTERS: dict[str, tuple[dict[str, str], Callable[[dict[str, Any]], bool]]] = {
+    "all": ({"suite": ""}, lambda row: True),
+    "a suite": ({"suite": "own"}, lambda row: row["suite"] == "own"),
+    "an outcome of any variant": ({"outcome": "unscored"}, any_result(outcome="unscored")),
+    "a variant's outcome": (
+        {"variant": "base", "outcome": "right"},
+        lambda row: row["results"]["base"]["outcome"] == "right",
+    ),
+    "a variant of a hostile name": (
+        {"variant": HOSTILE_VARIANT, "outcome": "wrong"},
+        lambda row: row["results"][HOSTILE_VARIANT]["outcome"] == "wrong",
+    ),
+    "outcome and reason of the same variant": (
+        {"outcome": "wrong", "reason": "answer_when_should_not"},
+        any_result(outcome="wrong", reason="answer_when_should_not"),
+    ),
+    "variants differ": ({"differs": "yes"}, differs),
+    "a decision": ({"decision": "cannot_answer"}, lambda row: row["decision"] == "cannot_answer"),
+    "a source": ({"source": "part 1"}, lambda row: row["source"] == "part 1"),
+    "a hostile source": ({"source": SHOWN}, lambda row: row["source"] == SHOWN),
+    "tools offered": ({"offered": "10 or more tools"}, lambda row: row["offered"] == "10 or more tools"),
+    "asked in training": ({"overlaps": "yes"}, lambda row: row["overlaps"]),
+    "several": (
+        {"suite": "when2call_mcq", "decision": "tool_call", "differs": "yes"},
+        lambda row: row["suite"] == "when2call_mcq" and row["decision"] == "tool_call" and differs(row),
+    ),
+    "words of a completion": (
+        {"suite": "own", "text": "CITY look"},
+        lambda row: row["suite"] == "own" and row["id"] != "long",
+    ),
+    "hostile words": ({"text": "⟦u+d800⟧ onfocus=document.title='owned'"}, holds_hostile_text),
+    "words that no row holds": ({"text": "weather zebra"}, lambda row: False),
+    "a value that is not offered is none": ({"decision": "<b>"}, lambda row: True),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters_find_what_they_say(browser: Page, report_url: str, rows: Rows, name: str) -> None:
+    chosen, holds = FILTERS[name]
+    wanted = [row for row in rows if holds(row)]
+    browser.show(f"{report_url}#{urlencode(chosen)}")
+    assert browser.evaluate(COUNT) == f"{len(wanted)} of {len(rows)} rows"
+    assert browser.evaluate(SHOWN_ROWS) == min(25, len(wanted))
+
+
+def test_choosing_changes_the_address_and_the_address_chooses(browser: Page, report_url: str) -> None:
+    browser.show(report_url)
+    browser.evaluate(
+        """(() => { const select = document.getElementById('filter-decision');
+        select.value = 'cannot_answer'; select.dispatchEvent(new Event('change')); })()"""
+    )
+    counted = browser.evaluate(COUNT)
+    assert browser.evaluate("location.hash") == "#decision=cannot_answer"
+    browser.show(f"{report_url}#decision=cannot_answer")
+    assert browser.evaluate(COUNT) == counted
+    assert browser.evaluate("document.getElementById('filter-decision').value") == "cannot_answer"
+    browser.evaluate("document.getElementById('reset').click()")
+    assert browser.evaluate(COUNT).startswith("120 of 120")
+    assert browser.evaluate("location.hash") == "#rows"
+
+
+def test_a_link_to_a_row_opens_that_row_alone(browser: Page, report_url: str) -> None:
+    browser.show(f"{report_url}#suite=own&row=o7", width=400, height=600)
+    browser.wait_for("document.querySelector('#found .inside a')")
+    assert browser.evaluate(SHOWN_ROWS) == 1
+    assert browser.evaluate("document.querySelector('#found > details').open")
+    assert browser.evaluate("document.querySelector('#found .inside a').hash") == "#suite=own&row=o7"
+    top = "document.getElementById('found').getBoundingClientRect().top"
+    browser.wait_for(f"{top} >= 0 && {top} < 100")
+
+
+def test_a_link_to_no_row_says_so(browser: Page, report_url: str) -> None:
+    browser.show(f"{report_url}#suite=own&row=gone")
+    assert browser.evaluate(COUNT) == "No row has the id gone that the link names."
+    assert browser.evaluate(SHOWN_ROWS) == 0
+
+
+def test_pages_are_turned_by_keyboard(browser: Page, report_url: str) -> None:
+    browser.show(f"{report_url}#suite=own")
+    first = browser.evaluate("document.querySelector('#found').textContent")
+    browser.evaluate("document.getElementById('after').focus()")
+    browser.press("Enter", 13, "\r")
+    assert browser.evaluate("document.getElementById('place').textContent") == "Page 2 of 3"
+    assert browser.evaluate("document.querySelector('#found').textContent") != first
+    assert browser.evaluate("location.hash") == "#suite=own&page=2"
+    assert browser.evaluate("document.activeElement.id") == "count", "a button that goes off keeps no focus"
+    browser.evaluate("document.getElementById('after').click()")
+    assert browser.evaluate("document.getElementById('after').disabled")
+    assert browser.evaluate(SHOWN_ROWS) == 10
+
+
+def test_searching_and_opening_need_no_mouse(browser: Page, report_url: str) -> None:
+    browser.show(report_url)
+    browser.evaluate("document.getElementById('filter-text').focus()")
+    browser.call("Input.insertText", text="autofocus")
+    browser.wait_for(f"!{COUNT}.startsWith('120 ')")
+    reached = []
+    for _ in range(40):
+        browser.press("Tab", 9)
+        reached.append(browser.evaluate("document.activeElement.id || document.activeElement.tagName"))
+        if reached[-1] == "SUMMARY":
+            break
+    controls = browser.evaluate(
+        f"{all_of('#browser select, #browser input, #reset')}"
+        ".filter((one) => one.offsetParent).map((one) => one.id)"
+    )
+    assert [one for one in reached if one.startswith(("filter", "reset"))] == controls[1:]
+    assert reached[-1] == "SUMMARY"
+    browser.press("Enter", 13, "\r")
+    assert browser.evaluate("document.querySelector('#found > details').open")
