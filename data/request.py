@@ -105,7 +105,12 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", metavar="SOURCE", help=f"source of the {name} rows")
     for name in ("sft", "preference", "test"):
         parser.add_argument(f"--{name}-rows", type=_count, default=0, metavar="N", help="at most; 0 is all")
-    parser.add_argument("--seed", type=int, default=0, help="of the samples")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the samples of training rows; test rows are drawn alike for all",
+    )
     parser.add_argument(
         "--suites",
         type=read_suites,

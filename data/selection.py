@@ -78,7 +78,7 @@ def _sampled_turns(store: RowStore, cap: int) -> Iterator[StoredRow]:
     sizes = store.index.execute(
         "SELECT conversation, COUNT(*) FROM rows WHERE seq IN taken GROUP BY conversation"
     )
-    left = choose_conversations(dict(sizes.fetchall()), cap, store.seed)
+    left = choose_conversations(dict(sizes.fetchall()), cap)
     for entry in store.find_entries(_TAKEN):
         if left.get(str(entry.conversation), 0):
             left[str(entry.conversation)] -= 1

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from data.fingerprints import RowKeys, keys_of, user_turns, words_of
 from data.rows import Purpose, Row, RowError, read_json, write_json
-from data.sampling import rank_of, stratum_of
+from data.sampling import TEST_SEED, rank_of, stratum_of
 from data.suites import BFCL, TURNS
 from evaluation.suites import SUITES
 
@@ -81,7 +81,7 @@ class RowStore:
     """The rows that are kept, in the order they were read.
 
     `duplicates` counts dropped rows by (purpose, kind, source); `merged` the test rows joined from two files.
-    `seed` is that of the samples. Used as a context; the folder is the caller's to remove.
+    `seed` is that of the samples of training rows. Used as a context; the folder is the caller's to remove.
 
     Some test rows are of one suite alone: those that were given as BFCL's, and the turns of conversations.
     They have ids of their own, and two of them may be alike, as they are where they are published.
@@ -280,7 +280,7 @@ class RowStore:
             "size": size,
             "conversation": row.conversation,
             "stratum": stratum_of(row),
-            "rank": rank_of(row.id, self.seed),
+            "rank": rank_of(row.id, TEST_SEED if row.purpose == "test" else self.seed),
             "alone": alone,
             "has_answers": row.answers is not None,
             "question": keys.question,

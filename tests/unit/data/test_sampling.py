@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.rows import DECISIONS, Decision, Expected, Row
+from data.rows import DECISIONS, Decision, Expected, Purpose, Row
 from data.sampling import allot, stratum_of
 from data.selection import sample as take
 from data.store import Place, RowStore
@@ -26,11 +26,11 @@ def rows_of(sizes: Mapping[Decision, int]) -> list[Row]:
     return [row(f"{decision}{i}", decision) for decision, size in sizes.items() for i in range(size)]
 
 
-def sample(rows: Sequence[Row], cap: int, seed: int) -> list[Row]:
+def sample(rows: Sequence[Row], cap: int, seed: int, purpose: Purpose = "test") -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, RowStore(Path(folder), seed) as store:
         for number, one in enumerate(rows, start=1):
             store.add(one, Place("rows.jsonl", number))
-        return [store.row(entry) for entry in take(store, "test", cap)]
+        return [store.row(entry) for entry in take(store, purpose, cap)]
 
 
 SIZES = st.dictionaries(st.sampled_from(DECISIONS), st.integers(1, 30), min_size=1)
@@ -64,9 +64,14 @@ def test_zero_keeps_all() -> None:
     assert sample(rows, 0, seed=1) == rows
 
 
-def test_seeds_differ() -> None:
-    rows = rows_of({"direct": 60})
-    assert sample(rows, 20, seed=1) != sample(rows, 20, seed=2)
+def test_seeds_draw_other_training_rows() -> None:
+    pairs = [row(f"pair{i}", "direct", rejected="No.") for i in range(60)]
+    assert sample(pairs, 20, 1, "preference") != sample(pairs, 20, 2, "preference")
+
+
+def test_every_seed_is_tested_on_the_same_rows() -> None:
+    rows = rows_of({"direct": 60, "tool_call": 40})
+    assert sample(rows, 20, seed=1) == sample(rows, 20, seed=2)
 
 
 def test_a_sample_stays_what_it_was_with_earlier_versions() -> None:
