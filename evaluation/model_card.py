@@ -50,12 +50,12 @@ def write_card(
     """
     sections = {
         "The model": _what_it_is(candidate, results, lineage),
-        "Data": _data(data_report, lineage),
-        "Figures": _figures(results),
-        "Gate": _gate(results),
+        "Figures": _figures(candidate, results),
+        "Gate": _gate(candidate, results),
         "What it got worse at": _worse(candidate, results),
         "Limits": _limits(results, rows),
         "Cost": _cost(results),
+        "Data": _data(data_report, lineage),
         "How to load it": [LOADING] if candidate else [],
     }
     lines = [f"# {_title(candidate, results)}", ""]
@@ -130,7 +130,9 @@ def _sources(split: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(sources.items()) if isinstance(sources, Mapping) else []
 
 
-def _figures(results: Results) -> list[str]:
+def _figures(candidate: Candidate | None, results: Results) -> list[str]:
+    """Every variant's figures, and in words what the candidate's come to, or all without one."""
+    pairs = [one for one in results.comparison.pairs if candidate is None or candidate.variant == one.a]
     lines = ["In percent, with 95% intervals.", ""]
     for suite, summaries in results.comparison.summaries.items():
         names = SUITES[suite].shown
@@ -139,15 +141,18 @@ def _figures(results: Results) -> list[str]:
             for variant, one in summaries.items()
         ]
         lines += [f"**{escape(suite)}**", "", *table(["variant", *names, "rows"], rows), ""]
-        lines += [f"- {escape(describe_pair(one))}" for one in results.comparison.pairs if one.suite == suite]
+        lines += [f"- {escape(describe_pair(one))}" for one in pairs if one.suite == suite]
         lines.append("")
     return lines[:-1]
 
 
-def _gate(results: Results) -> list[str]:
+def _gate(candidate: Candidate | None, results: Results) -> list[str]:
+    """The verdict, and the rules for the candidate; comparison.json has those for the others too."""
     gate = gate_of(results.plan)
     lines = [escape(gate.get("statement") or "No gate was asked."), ""]
-    rules = [rule for rule in gate.get("rules") or () if isinstance(rule, Mapping)]
+    rules = [
+        rule for rule in gate.get("rules") or () if candidate and rule.get("variant") == candidate.variant
+    ]
     return lines + [
         f"- {'passed' if rule.get('passed') else 'FAILED'}: {escape(rule.get('statement') or rule)}"
         for rule in rules

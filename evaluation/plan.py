@@ -28,6 +28,9 @@ def read_plan(folder: Path) -> dict[str, Any]:
     for key in ("gate", "cost", "jobs", "input"):
         if not isinstance(plan, dict) or not isinstance(plan.get(key) or {}, dict):
             raise BadInput(f"{path}: '{key}' is expected to be an object, as PlanRun and the gate write it")
+    rules = gate_of(plan).get("rules") or []
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise BadInput(f"{path}: gate.rules is expected to be a list of objects, as CheckGate writes it")
     return dict(plan)
 
 

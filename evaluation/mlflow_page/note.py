@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.comparison import Comparison
@@ -51,15 +51,19 @@ def _suite(comparison: Comparison, suite: str) -> list[str]:
 
 
 def _rules(gate: Mapping[str, Any]) -> list[str]:
-    rules = [rule for rule in gate.get("rules") or () if isinstance(rule, Mapping)]
-    if not rules:
+    """A line a variant: how many of its rules hold, and those that do not."""
+    by_variant: dict[str, list[Mapping[str, Any]]] = {}
+    for rule in gate.get("rules") or ():
+        by_variant.setdefault(str(rule.get("variant")), []).append(rule)
+    if not by_variant:
         return []
-    told = [(_mark(rule), rule.get("variant"), rule.get("statement") or rule.get("metric")) for rule in rules]
-    return ["**The gate's rules**", "", *table(["", "variant", "rule"], told), ""]
+    told = [(variant, *_held(rules)) for variant, rules in by_variant.items()]
+    return ["**The gate's rules**", "", *table(["variant", "hold", "do not hold"], told), ""]
 
 
-def _mark(rule: Mapping[str, Any]) -> str:
-    return "passed" if rule.get("passed") else "FAILED"
+def _held(rules: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    broken = [str(rule.get("statement") or rule.get("metric")) for rule in rules if not rule.get("passed")]
+    return f"{len(rules) - len(broken)} of {len(rules)}", "; ".join(broken)
 
 
 def _judges(comparison: Comparison) -> list[str]:

@@ -35,8 +35,8 @@ def decide(
 ) -> Decision:
     """Say whether `candidate` becomes the champion."""
     if candidate.gate != "passed":
-        stays = "the gate had no rules" if candidate.gate == "none" else "the gate did not let it pass"
-        return Decision(False, f"{CHAMPION} stays as it is: {stays}.")
+        refused = "the gate had no rules" if candidate.gate == "none" else "the gate did not let it pass"
+        return Decision(False, f"not {CHAMPION}: {refused}.")
     if champion is None:
         return Decision(True, f"{CHAMPION}: it passed the gate, and there was none before.")
     suite = candidate.target.suite

@@ -80,7 +80,8 @@ def test_the_note_says_the_verdict_first_and_then_figures_rules_and_cost(results
     assert note.startswith("**sft is promoted.**\n\nsft is version 3 of toolwright-tiny.")
     assert "| sft-dpo | 80.0 (" in note
     assert "sft over base: +30.0 points" in note
-    assert "| FAILED | dpo | dpo over base on own/accuracy |" in note
+    assert "| sft | 1 of 1 |  |" in note
+    assert "| dpo | 0 of 1 | dpo over base on own/accuracy |" in note
     assert "The run cost $1.50" in note
     assert len(note) <= MAX_CHARACTERS
 
@@ -93,7 +94,7 @@ def test_outside_of_an_execution_the_note_says_that_nothing_is_promoted(results:
 
 def test_a_note_that_is_too_long_loses_its_end_and_says_where_it_is(results: Results) -> None:
     plan = plan_of(VARIANTS, "sft")
-    plan["gate"]["rules"] *= 400
+    plan["gate"]["rules"] = [{"variant": f"v{number}", "statement": "it falls"} for number in range(400)]
     note = write_note(replace(results, plan=plan), "registered")
     assert len(note) <= MAX_CHARACTERS
     assert note.endswith("The rest is in report.html among the artifacts.")
@@ -103,7 +104,7 @@ def test_a_note_that_is_too_long_loses_its_end_and_says_where_it_is(results: Res
 def test_what_a_plan_says_cannot_format_the_note(results: Results) -> None:
     plan = plan_of(VARIANTS, "sft")
     plan["gate"]["statement"] = "<img src=x>\n\n# [a](b) | c"
-    plan["gate"]["rules"][0]["statement"] = "x | y\n| z"
+    plan["gate"]["rules"][1]["statement"] = "x | y\n| z"
     note = write_note(replace(results, plan=plan), "")
     assert note.startswith(r"**&lt;img src=x> # \[a\](b) \| c**")
     assert r"x \| y \| z |" in note

@@ -90,7 +90,12 @@ def test_outside_of_an_execution_there_is_no_gate_and_no_cost(
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "cannot be read"), ("[]", "expected to be an object"), ('{"gate": [1]}', "'gate'")],
+    [
+        ("{", "cannot be read"),
+        ("[]", "expected to be an object"),
+        ('{"gate": [1]}', "'gate'"),
+        ('{"gate": {"rules": [1]}}', r"gate\.rules"),
+    ],
 )
 def test_a_broken_plan_is_named(tmp_path: Path, content: str, words: str) -> None:
     given = write_compared(tmp_path)
@@ -126,7 +131,8 @@ def test_the_card_says_what_is_known(run_dir: Path) -> None:
         assert f"\n## {heading}\n" in body
     assert "| own | 60 | glaive_demo 60 |" in body
     assert "sft over base: +30.0 points" in body
-    assert "- FAILED: dpo over base on own/accuracy" in body
+    assert "- passed: sft over base on own/accuracy" in body
+    assert "dpo over base" not in body, "the rules and the pairs of others are not this model's"
     assert "60 rows; they can show differences from about" in body
     assert "Languages of the test rows, guessed: en" in body
 
