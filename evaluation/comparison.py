@@ -209,7 +209,8 @@ def _difference(said: Any, found: Any, where: str) -> str | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # A whole number of any length can stand in a file, which no float can hold.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
 def _short(value: Any) -> str:

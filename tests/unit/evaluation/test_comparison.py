@@ -203,6 +203,9 @@ def drop_a_variant(content: dict[str, Any]) -> None:
     ("edit", "message"),
     [
         (lambda c: c["paired"][0].update(low=0.9), r"paired\[0\]\.low is 0\.9, but the scores come to 0\.1"),
+        (lambda c: c["paired"][0].update(low=10**400), r"paired\[0\]\.low is 10+…"),
+        (lambda c: c["paired"][0].update(low=float("nan")), r"paired\[0\]\.low is NaN"),
+        (lambda c: c["paired"][0].update(n=True), r"paired\[0\]\.n is true"),
         (lambda c: c["paired"][0].update(p=None), r"paired\[0\]\.p is null"),
         (lambda c: c["paired"].pop(), "paired is .*, but the scores come to"),
         (lambda c: c["guarded"][5].update(a="mine"), r'guarded\[5\]\.a is "mine"'),
@@ -217,6 +220,9 @@ def drop_a_variant(content: dict[str, Any]) -> None:
     ],
     ids=[
         "interval",
+        "long",
+        "nan",
+        "flag",
         "p",
         "pair",
         "variant",
