@@ -33,7 +33,7 @@ BETWEEN = 26
 # Inches beyond 100% in a single column, where the figure of a variant that is always right stands.
 ROOM = 0.65
 COLUMN_LINE = 0.18
-SLICE_LETTERS = 22
+SLICE_LETTERS, COLUMN_LETTERS = 20, 9
 FEW_ROWS = 10
 BY_NAMES = {
     "tools": "by tools offered",
@@ -159,7 +159,7 @@ def _section_of_slices(head: str, slices: Sequence[Slice], variants: Sequence[st
         )
         for one in slices
     ]
-    return Section(head, [label_of(name, 12) for name in variants], lines)
+    return Section(head, [label_of(name, COLUMN_LETTERS) for name in variants], lines)
 
 
 def _chunks(variants: list[str]) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -20,9 +20,14 @@ from evaluation.report.visible import make_visible
 # Inches: shown 368 pixels wide, the smallest letters are 9 pixels high.
 WIDTH = 5.4
 LINE, HEAD, GAP, FOOT, MARGIN = 0.36, 0.3, 0.16, 0.34, 0.12
-LETTER = 0.085
+# Of the letter n in the normal size.
+LETTER = 0.0925
 TITLE_LINE, TITLE_LETTERS = 0.22, 52
 LABEL_LETTERS = 24
+# DejaVu Sans's letters by their width; whatever is not among them is taken for a capital.
+WIDEST = frozenset("mwMW%@…⟦⟧")
+NARROW = frozenset("fijlrtI-.,:;'|!()[] \\")
+PLAIN = frozenset('abcdeghknopqsuvxyz0123456789_{}$*/?"')
 
 
 @dataclass(frozen=True)
@@ -98,19 +103,19 @@ def label_of(text: str, letters: int = LABEL_LETTERS) -> str:
     'a_sourc…me_2024'
     """
     line = " ".join(make_visible(text).split()) or "(empty)"
-    if letters_of(line[: letters + 1]) <= letters:
+    if letters_of(line[: 2 * letters]) <= letters:
         return line
     # A text may be a megabyte, of which no more than this can be shown.
-    start, end = line[:letters], line[-letters:]
+    start, end = line[: 2 * letters], line[-2 * letters :]
     while letters_of(f"{start}…{end}") > letters:
         start, end = (start[:-1], end) if len(start) > len(end) else (start, end[1:])
     return f"{start}…{end}"
 
 
 def letters_of(text: str) -> float:
-    """How wide a text is, in letters of middling width.
+    """How wide a text is at most, in widths of the letter n.
 
-    >>> letters_of("abc"), letters_of("北京")
+    >>> letters_of("nod"), letters_of("北京")
     (3.0, 4.0)
     """
     return sum(_letter_width(letter) for letter in text)
@@ -119,15 +124,8 @@ def letters_of(text: str) -> float:
 def _letter_width(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return 2.0
-    if letter in "mwMW%@⟦⟧":
-        return 1.7
-    return 1.3 if letter.isupper() else 1.0
-
-
-def join_words(parts: Sequence[str]) -> str:
-    """Parts of a sentence, the last joined by 'and'.
-
-    >>> join_words(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    if letter in WIDEST:
+        return 1.6
+    if letter in NARROW:
+        return 0.7
+    return 1.0 if letter in PLAIN else 1.35

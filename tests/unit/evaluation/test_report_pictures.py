@@ -26,6 +26,7 @@ from evaluation.report import pictures
 from evaluation.report.costs import jobs_of
 from evaluation.report.pictures import Picture, draw_pictures
 from evaluation.report.plot_curves import draw_curves, smooth
+from evaluation.report.plot_estimates import SLICE_LETTERS
 from evaluation.report.plot_rewards import LABEL_LINE, mean_rewards, spread_labels
 from evaluation.report.plot_sheet import LABEL_LETTERS, Drawing, label_of, letters_of
 from evaluation.report.plot_themes import DARK, LIGHT, PAPER
@@ -232,7 +233,7 @@ def test_a_variant_looks_the_same_in_every_run_and_unlike_the_others() -> None:
 
 def test_a_hostile_name_is_text_and_no_formula() -> None:
     slices = picture("slices_own")
-    shown = label_of(HOSTILE, 22)
+    shown = label_of(HOSTILE, SLICE_LETTERS)
     assert "$" in shown
     assert shown in texts_of(slices.light)
     assert "<script" not in slices.light
