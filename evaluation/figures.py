@@ -172,6 +172,10 @@ FIGURES: Mapping[str, Figure] = {
     ),
 }
 
+# Figures that count faults: a variant is better where they fall.
+LOWER_IS_BETTER = frozenset(
+    ("tool_hallucination_rate", "over_call_rate", "under_call_rate", "malformed_rate", "invented_tool_rate")
+)
 # Of the rows that expect a decision, whether it was taken; by decision.
 RECALLS: Mapping[str, Outcome] = {decision: partial(_recalls, decision) for decision in DECISIONS}
 # Every share of rows, recalls as ``recall_<decision>``.

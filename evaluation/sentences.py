@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from evaluation.figures import LOWER_IS_BETTER
 from evaluation.judge import JudgeReport
 from evaluation.pairs import Pair
 from evaluation.statistics import SIGNIFICANCE, Estimate, SeedAverage
@@ -63,12 +64,19 @@ def _verdict(pair: Pair) -> str:
     low, high = pair.result.low or 0.0, pair.result.high or 0.0
     if pair.is_real:
         # The two rest on different assumptions and may part at the border.
-        return "real" if low > 0 or high < 0 else "real (by p; the interval just holds 0)"
+        note = "" if low > 0 or high < 0 else " (by p; the interval just holds 0)"
+        return f"real{_direction(pair)}{note}"
     rows = _count(pair.result.n, "row")
     if pair.detectable is None:
         return f"within noise: {rows} can show nothing"
     noise = "within noise" if low <= 0 <= high else "within noise (by p, which allows for all comparisons)"
     return f"{noise}: {rows} can show {_points(pair.detectable)}"
+
+
+def _direction(pair: Pair) -> str:
+    if pair.metric not in LOWER_IS_BETTER:
+        return ""
+    return ", for the worse" if (pair.result.difference or 0.0) > 0 else ", for the better"
 
 
 def _points(share: float) -> str:
