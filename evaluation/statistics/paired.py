@@ -97,14 +97,22 @@ def flip_p(sums: Sequence[int]) -> float:
 
     The total of the sums taken as positive is a sum of binomials, one for each size of sum.
     """
-    sizes = Counter(abs(one) for one in sums if one)
     chances = np.ones(1)
-    for size, count in sizes.items():
+    for size, count in Counter(abs(one) for one in sums if one).most_common():
+        heads = binom.pmf(np.arange(count + 1), count, 0.5)
         steps = np.zeros(size * count + 1)
-        steps[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
-        chances = np.convolve(chances, steps)
+        steps[::size] = heads
+        chances = steps if len(chances) == 1 else _convolve_sparse(chances, heads, size)
     won = sum(one for one in sums if one > 0)
     return float(min(1.0, 2 * min(chances[: won + 1].sum(), chances[won:].sum())))
+
+
+def _convolve_sparse(chances: np.ndarray, heads: np.ndarray, size: int) -> np.ndarray:
+    # Over seeds sums are large and far between: np.convolve would multiply by their zeros for seconds.
+    spread = np.zeros(len(chances) + size * (len(heads) - 1))
+    for number, chance in enumerate(heads):
+        spread[size * number : size * number + len(chances)] += chance * chances
+    return spread
 
 
 def bootstrap_interval(units: Sequence[tuple[int, int]], most: int = 1) -> tuple[float, float]:
