@@ -11,9 +11,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -22,13 +20,14 @@ from evaluation.comparison import Comparison
 from evaluation.figures import FIGURES
 from evaluation.report.changes import Changes, changes_of
 from evaluation.report.costs import costs_of, describe_costs, format_usd
+from evaluation.report.gate import EM_DASH, read_gate
 from evaluation.report.pictures import Picture
 from evaluation.report.provenance import provenance_of
 from evaluation.report.results import Results
 from evaluation.report.rows import pack_rows
 from evaluation.report.slices import Slice, slices_of
 from evaluation.report.visible import make_visible
-from evaluation.sentences import describe_judge, describe_pair, format_estimate, format_p
+from evaluation.sentences import describe_judge, describe_pair, format_estimate
 from evaluation.suites import SUITES
 from evaluation.summary import Summary
 
@@ -42,29 +41,13 @@ PICTURES_OF = {
     "curves": ("curves",),
     "cost": ("reward", "cost"),
 }
-NO_GATE = "No gate was asked for."
-EM_DASH = "—"
 # The grader's word for a row without a fault.
 CORRECT = "correct"
 
 
-@dataclass(frozen=True)
-class RuleLine:
-    """A rule of the gate, its figures in words."""
-
-    variants: str
-    kind: str
-    figure: str
-    difference: str
-    tolerance: str
-    p: str
-    passed: bool
-    statement: str
-
-
 def render_report(results: Results, pictures: Sequence[Picture]) -> str:
     """Render the page. The text holds no unpaired surrogate, so it can be written as UTF-8."""
-    comparison, gate = results.comparison, results.plan.get("gate") or {}
+    comparison = results.comparison
     style, script = (read_template(name) for name in ("report.css", "report.js"))
     costs = costs_of(results.plan, comparison)
     return (
@@ -74,9 +57,7 @@ def render_report(results: Results, pictures: Sequence[Picture]) -> str:
             comparison=comparison,
             suites=SUITES,
             figures=FIGURES,
-            verdict=gate.get("statement") or NO_GATE,
-            promoted=gate.get("promoted"),
-            rules=[rule_line(rule) for rule in gate.get("rules") or ()],
+            gate=read_gate(results.plan),
             pictures=place_pictures(pictures),
             changes=_by_suite(comparison, changes_of(comparison)),
             slices=_by_suite(comparison, slices_of(comparison, results.contaminated)),
@@ -128,32 +109,6 @@ def failures_of(summaries: Mapping[str, Summary]) -> list[str]:
     return [reason for reason, _ in total.most_common() if reason != CORRECT]
 
 
-def rule_line(rule: Mapping[str, Any]) -> RuleLine:
-    """Write a rule of the plan's gate in words; shares become percentage points."""
-    low, high = (format_points(rule.get(name)) for name in ("low", "high"))
-    difference = format_points(rule.get("difference"))
-    tolerance = rule.get("tolerance")
-    return RuleLine(
-        variants=" over ".join(str(rule[end]) for end in ("variant", "over") if rule.get(end)),
-        kind=str(rule.get("kind", "")),
-        figure=f"{rule.get('suite', '')}: {rule.get('metric', '')}",
-        difference=difference if EM_DASH in (low, high) else f"{difference} ({low} to {high})",
-        tolerance=EM_DASH if tolerance is None else f"{100 * tolerance:.1f}",
-        p=EM_DASH if rule.get("p") is None else format_p(rule["p"]),
-        passed=rule.get("passed") is True,
-        statement=str(rule.get("statement") or ""),
-    )
-
-
-def format_points(share: float | None) -> str:
-    """A difference of shares in percentage points.
-
-    >>> format_points(0.041), format_points(None)
-    ('+4.1', '—')
-    """
-    return EM_DASH if share is None else f"{100 * share:+.1f}"
-
-
 def format_seconds(seconds: float | None) -> str:
     """A job's seconds as hours, minutes and seconds.
 
@@ -180,7 +135,6 @@ def _environment() -> Environment:
     environment.filters["estimate"] = format_estimate
     environment.filters["sentence"] = describe_pair
     environment.filters["judged"] = describe_judge
-    environment.filters["points"] = format_points
     environment.filters["seconds"] = format_seconds
     environment.filters["usd"] = lambda amount: EM_DASH if amount is None else format_usd(amount)
     environment.filters["data_uri"] = _as_data_uri

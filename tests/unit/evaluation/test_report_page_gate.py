@@ -1,0 +1,102 @@
+"""The gate's verdict in words and figures, of any shape that a plan may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evaluation.report.gate import NO_GATE, format_points, format_share, read_gate, rule_line
+
+RULE: dict[str, Any] = {
+    "variant": "sft",
+    "kind": "guard",
+    "suite": "own",
+    "metric": "over_call_rate",
+    "over": "base",
+    "value": 0.1,
+    "over_value": 0.05,
+    "difference": 0.05,
+    "low": -0.01,
+    "high": 0.11,
+    "p": 0.0004,
+    "tolerance": 0.03,
+    "passed": False,
+    "statement": "own/over_call_rate +5.0 points over base, tolerance 3",
+}
+
+
+def test_a_rule_in_words() -> None:
+    line = rule_line(RULE)
+    assert (line.figure, line.value, line.over_value) == ("own: over_call_rate", "10.0", "5.0")
+    assert (line.difference, line.tolerance, line.p) == ("+5.0 (-1.0 to +11.0)", "3.0", "p < 0.001")
+    assert not line.passed
+
+
+@pytest.mark.parametrize("absent", [*RULE, "all"])
+def test_whatever_a_rule_lacks_it_is_a_line(absent: str) -> None:
+    """A report that fails over a rule would lose a run that has been paid for."""
+    kept = {} if absent == "all" else {name: value for name, value in RULE.items() if name != absent}
+    line = rule_line(kept)
+    assert not line.passed
+    assert "None" not in " ".join(map(str, vars(line).values()))
+
+
+@pytest.mark.parametrize("passed", [1, "true", "False", None], ids=repr)
+def test_only_true_is_passed(passed: object) -> None:
+    assert not rule_line({**RULE, "passed": passed}).passed
+
+
+PLANS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "outside of an execution": ({}, NO_GATE, ""),
+    "a gate that did not run": ({"gate": None}, NO_GATE, ""),
+    "a gate without words": ({"gate": {"promoted": None, "rules": []}}, NO_GATE, ""),
+    "one sentence": (
+        {"gate": {"statement": "sft is promoted: +4.1 points."}},
+        "sft is promoted: +4.1 points.",
+        "",
+    ),
+    "and grounds": (
+        {"gate": {"statement": "No variant is promoted. sft: +0.5 points. dpo: none."}},
+        "No variant is promoted.",
+        "sft: +0.5 points. dpo: none.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_first_sentence_is_the_verdict(name: str) -> None:
+    plan, verdict, rest = PLANS[name]
+    gate = read_gate(plan)
+    assert (gate.verdict, gate.rest, gate.promoted, gate.variants) == (verdict, rest, None, [])
+
+
+def test_rules_stand_by_variant_and_failed_ones_first() -> None:
+    passed = {**RULE, "passed": True, "metric": "accuracy"}
+    rules = [passed, {**passed, "variant": "dpo"}, RULE, {**passed, "metric": "malformed_rate"}]
+    gate = read_gate({"gate": {"statement": "x", "promoted": "dpo", "rules": rules}})
+    assert gate.promoted == "dpo"
+    assert [(one.variant, one.over, len(one.failed)) for one in gate.variants] == [
+        ("sft", "base", 1),
+        ("dpo", "base", 0),
+    ]
+    figures = [line.figure for line in gate.variants[0].lines]
+    assert figures == ["own: over_call_rate", "own: accuracy", "own: malformed_rate"], (
+        "else in the gate's order"
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(0.041, "+4.1"), (-0.2, "-20.0"), (0.0, "+0.0"), (None, "—")],
+    ids=["gain", "loss", "nothing", "absent"],
+)
+def test_points(share: float | None, written: str) -> None:
+    assert format_points(share) == written
+
+
+@pytest.mark.parametrize(
+    ("share", "written"), [(0.3416, "34.2"), (0.0, "0.0"), (None, "—")], ids=["some", "none", "absent"]
+)
+def test_shares(share: float | None, written: str) -> None:
+    assert format_share(share) == written
