@@ -88,7 +88,13 @@ def _draw(
             textcoords="axes fraction",
             va="center",
             fontsize=SMALL,
-            arrowprops={"arrowstyle": "-", "color": theme.muted, "linewidth": 0.7, "shrinkB": 5},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": theme.muted,
+                "linewidth": 0.7,
+                "shrinkB": 5,
+                "relpos": (0, 0.5),
+            },
         )
     return figure
 
