@@ -77,17 +77,21 @@ def read_results(given: argparse.Namespace, predictions: Predictions, curves: Cu
         plan=read_plan(given.plan),
         curves=curves,
         contaminated=read_contaminated(given.data),
+        data_hash=RunReference.read(given.data).data_hash,
+        code_hash=container.read_environment().code_hash or None,
     )
 
 
 def read_curves(run: Run, children: Sequence[ChildRun]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """The finite points of each training's losses and rewards, by variant and metric."""
-    curves = {}
+    """The finite points of each training's losses and rewards, by metric and variant."""
+    curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for variant, child in by_variant(children, TRAINING).items():
-        metrics = [name for name in child.metrics if name.endswith("loss") or name.startswith("reward")]
-        points = {name: [p for p in run.curve(child.run_id, name) if math.isfinite(p[1])] for name in metrics}
-        curves[variant] = {name: found for name, found in points.items() if found}
-    return {variant: found for variant, found in curves.items() if found}
+        for name in child.metrics:
+            if name.endswith("loss") or name.startswith("reward"):
+                points = [point for point in run.curve(child.run_id, name) if math.isfinite(point[1])]
+                if points:
+                    curves.setdefault(name, {})[variant] = points
+    return curves
 
 
 def by_variant(children: Sequence[ChildRun], kind: str) -> dict[str, ChildRun]:

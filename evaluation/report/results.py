@@ -18,7 +18,8 @@ class Results:
     """What a run came to.
 
     `plan`: what the execution planned, with `gate` and `cost`; empty outside of one. `curves`: of the
-    trainings, by variant. `contaminated`: ids of test rows that a training row asks too.
+    trainings. `contaminated`: ids of test rows that a training row asks too. `data_hash`: of the prepared rows;
+    `code_hash`: of the code that the jobs ran.
     """
 
     comparison: Comparison
@@ -26,3 +27,5 @@ class Results:
     plan: Mapping[str, Any] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
     contaminated: frozenset[str] = frozenset()
+    data_hash: str | None = None
+    code_hash: str | None = None
