@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -203,6 +204,8 @@ def _earlier_run_id(
 
 
 def _connect(environment: JobEnvironment) -> mlflow.MlflowClient:
+    # A bar for each small file would bury the job's log.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     mlflow.set_tracking_uri(environment.tracking_uri)
     return mlflow.MlflowClient(environment.tracking_uri)
 

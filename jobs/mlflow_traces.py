@@ -52,7 +52,8 @@ def log_traces(tracking_uri: str, experiment_id: str, parent_run_id: str, traces
     known = _logged_ids(client, experiment_id, parent_run_id)
     fresh = [trace for trace in traces if trace.trace_id not in known]
     now_ms = int(time.time() * 1000)
-    infos = [_info(trace, experiment_id, now_ms + number) for number, trace in enumerate(fresh)]
+    # MLflow lists the newest first: so they stand in the order in which they were given.
+    infos = [_info(trace, experiment_id, now_ms - number) for number, trace in enumerate(fresh)]
     tracing = TracingClient(tracking_uri)
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(tracing.start_trace, infos))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evaluation import compare
-from evaluation.comparison import compare as compare_variants
 from evaluation.comparison import sort_variants
 from evaluation.jsonl import read_jsonl, write_jsonl
-from evaluation.sentences import describe_pair
 from evaluation.suites import SUITES
 from jobs.doors import BadInput
 from tests.unit.evaluation.rows import ANSWERS
@@ -80,16 +79,16 @@ def test_variants_that_are_always_or_never_right_are_compared(tmp_path: Path, ro
     ]
 
 
-def test_a_difference_is_called_real_or_noise(run_dir: Path) -> None:
-    comparison = compare_variants("r", run_dir / "data", run_dir / "scores")
-    told = {f"{pair.suite} {pair.a} {pair.b}": describe_pair(pair) for pair in comparison.pairs}
-    assert told["when2call_mcq sft base"].startswith(
-        "sft over base: +30.0 points, 95% interval +18.3 to +41.7"
-    )
-    assert told["when2call_mcq sft base"].endswith("60 rows: real")
-    assert told["when2call_mcq dpo base"].endswith("60 rows: within noise") == (
-        comparison.pairs[1].p_holm is not None and comparison.pairs[1].p_holm >= 0.05
-    )
+def test_a_difference_is_called_real_or_noise(run_dir: Path, tmp_path: Path) -> None:
+    told = {
+        (one["suite"], one["a"], one["b"]): one["statement"] for one in read_comparison(run_dir)["paired"]
+    }
+    clear = told["when2call_mcq", "sft", "base"]
+    assert re.fullmatch(r"sft over base: \+30\.0 points, 95% interval \+.* to \+.*, 60 rows: real", clear)
+    write_run(tmp_path, {"base": 3, "sft": 4}, rows=20)
+    compare.main(arguments(tmp_path))
+    (small,) = (one for one in read_comparison(tmp_path)["paired"] if one["suite"] == "when2call_mcq")
+    assert "within noise: 20 rows can show" in small["statement"]
 
 
 def test_one_variant_alone_is_reported_without_pairs(tmp_path: Path) -> None:

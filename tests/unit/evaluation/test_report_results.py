@@ -225,7 +225,7 @@ def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
     experiment = run.info.experiment_id
     traces = client.search_traces(locations=[experiment], run_id=parent, max_results=500)
     assert len(traces) == 25 * len(SKILL)
-    assert seen[0]["sft"] == {"loss": [(1, 2.0), (2, 1.0)]}, "what is not finite is no point of a curve"
+    assert seen[0]["loss"]["sft"] == [(1, 2.0), (2, 1.0)], "what is not finite is no point of a curve"
     version = client.get_model_version_by_alias(MODEL, "champion")
     assert (version.run_id, version.tags["recipe_hash"]) == (parent, "4ec1")
     assert version.tags["base_model_revision"] == "rev1"

@@ -99,6 +99,7 @@ def test_traces_belong_to_their_job_and_to_the_parent_and_are_logged_once(
         found = client.search_traces(locations=[parent.experiment_id], run_id=run_id)
         assert {one.info.tags["row_id"] for one in found} == {"r0", "r1", "r2"}
         assert len(found) == 3
+    assert [one.info.tags["row_id"] for one in found][-2:] == ["r0", "r1"], "in the order given"
     one = found[0]
     assert {each.name: each.value for each in one.info.assessments} == {
         "gold": "direct",
