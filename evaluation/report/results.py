@@ -18,8 +18,8 @@ class Results:
     """What a run came to.
 
     `plan`: what the execution planned, with `gate` and `cost`; empty outside of one. `curves`: of the
-    trainings. `contaminated`: ids of test rows that a training row asks too. `data_hash`: of the prepared rows;
-    `code_hash`: of the code that the jobs ran.
+    trainings. `contaminated`: ids of test rows that a training row asks too. `data_hash`: of the prepared
+    rows; `code_hash`: of the code that the jobs ran.
     """
 
     comparison: Comparison

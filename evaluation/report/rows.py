@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from data.report.languages import guess_language
 from evaluation.pairs import Row
 from evaluation.report.changes import is_right
 from evaluation.report.results import Results
-from evaluation.report.slices import MANY_TOOLS, NO_SOURCE, TOOLS
+from evaluation.report.slices import NO_SOURCE, is_contaminated, language_of, tools_slice
 from evaluation.report.visible import make_visible
 from evaluation.suites import SUITES, Suite
 from evaluation.toolcalls.score import Score
@@ -63,25 +62,19 @@ def rows_of(results: Results) -> dict[str, Any]:
 def _record(suite: str, row: Row, results: Results, tool_lists: dict[str, int]) -> dict[str, Any]:
     row_id = str(row["id"])
     tools = str(row["tools"])
-    count = len(_tools(tools))
     return {
         "id": row_id,
         "suite": suite,
         "source": str(row.get("source") or NO_SOURCE),
-        "language": guess_language(_asked(row)),
-        "overlaps": not results.contaminated.isdisjoint(_ids(row)),
+        "language": language_of(row),
+        "overlaps": is_contaminated(row, results.contaminated),
         "decision": str(row["expected"]["decision"]),
         "tools": tool_lists.setdefault(tools, len(tool_lists)),
-        "offered": next((name for most, name in TOOLS if count <= most), MANY_TOOLS),
+        "offered": tools_slice(row),
         "messages": [_message(one) for one in row["messages"]],
         "gold": _gold(row),
         "results": _results(SUITES[suite], row_id, results),
     }
-
-
-def _ids(row: Row) -> list[str]:
-    """The row's id, and that of the conversation whose turn it is."""
-    return [str(row[name]) for name in ("id", "conversation") if row.get(name)]
 
 
 def _results(suite: Suite, row_id: str, results: Results) -> dict[str, Any]:
@@ -204,12 +197,6 @@ def _tool(tool: Any) -> dict[str, str]:
         "description": _as_text(tool.get("description")),
         "parameters": _indented(rest.get("parameters", rest)),
     }
-
-
-def _asked(row: Row) -> str:
-    messages: Sequence[Any] = row["messages"]
-    users = [one for one in messages if isinstance(one, Mapping) and one.get("role") == "user"]
-    return "\n".join(_as_text(one.get("content")) for one in users)
 
 
 def _as_text(value: Any) -> str:

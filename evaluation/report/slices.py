@@ -92,12 +92,12 @@ def _names_of(rows: Sequence[Row], contaminated: frozenset[str]) -> dict[str, di
     """By what rows are sliced: the slices' names in their order, each with the names of all rows."""
     lengths = [_characters(row) for row in rows]
     by = {
-        "tools": ([name for _, name in TOOLS] + [MANY_TOOLS], [_tools_slice(row) for row in rows]),
+        "tools": ([name for _, name in TOOLS] + [MANY_TOOLS], [tools_slice(row) for row in rows]),
         "length": _by_length(lengths),
-        "language": _by_count([_language_of(row) for row in rows]),
+        "language": _by_count([language_of(row) for row in rows]),
         "source": _by_count([str(row.get("source") or NO_SOURCE) for row in rows]),
     }
-    is_known = [_is_contaminated(row, contaminated) for row in rows]
+    is_known = [is_contaminated(row, contaminated) for row in rows]
     if any(is_known):
         by["overlap"] = (
             ["clean", "contaminated"],
@@ -121,7 +121,8 @@ def _figures(comparison: Comparison, suite: str, rows: Sequence[Row]) -> dict[st
     }
 
 
-def _tools_slice(row: Row) -> str:
+def tools_slice(row: Row) -> str:
+    """How many tools the row offers, as slices by tools are named."""
     count = _count_tools(row)
     return next((name for most, name in TOOLS if count <= most), MANY_TOOLS)
 
@@ -163,7 +164,8 @@ def _by_count(named: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys([*shown, OTHERS])), [name if name in known else OTHERS for name in named]
 
 
-def _language_of(row: Row) -> str:
+def language_of(row: Row) -> str:
+    """The language of what the user asks, as far as a guess can tell."""
     turns = [one for one in row["messages"] if isinstance(one, Mapping) and one.get("role") == "user"]
     return _guess("\n".join(str(turn.get("content") or "") for turn in turns))
 
@@ -174,5 +176,6 @@ def _guess(text: str) -> str:
     return guess_language(text)
 
 
-def _is_contaminated(row: Row, contaminated: frozenset[str]) -> bool:
-    return str(row["id"]) in contaminated or str(row.get("conversation") or "") in contaminated
+def is_contaminated(row: Row, contaminated: frozenset[str]) -> bool:
+    """Whether training asks the row too, or the conversation whose turn it is."""
+    return any(str(row[name]) in contaminated for name in ("id", "conversation") if row.get(name))
