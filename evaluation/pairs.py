@@ -102,6 +102,11 @@ def compare_scores(suite: str, rows: Sequence[Row], a: Scores, b: Scores, metric
     return _compare(rows, *(_outcomes(_grade(rows, scores), metric) for scores in (a, b)))
 
 
+def outcome_of(row: Row, score: Score | None, metric: str) -> bool | None:
+    """Whether a row is right by a share of rows; None where it is unscored or does not count for it."""
+    return None if score is None or score.value is None else OUTCOMES[metric](graded_of(row, score))
+
+
 def _grade(rows: Sequence[Row], scores: Scores) -> list[Graded | None]:
     by_row = [scores.get(str(row["id"])) for row in rows]
     return [

@@ -7,7 +7,7 @@ import math
 from evaluation.figures import LOWER_IS_BETTER
 from evaluation.judge import JudgeReport
 from evaluation.pairs import Pair
-from evaluation.statistics import SIGNIFICANCE, Estimate, SeedAverage
+from evaluation.statistics import SIGNIFICANCE, Estimate
 
 
 def format_estimate(one: Estimate) -> str:
@@ -22,7 +22,10 @@ def format_estimate(one: Estimate) -> str:
 
 
 def describe_pair(pair: Pair) -> str:
-    """Say in words whether a difference is real, as far as these rows can tell; p decides."""
+    """Say in words whether a difference is real, as far as these rows can tell; p decides.
+
+    Between averages over seeds no power is known, so that nothing is said of what the rows can show.
+    """
     result = pair.result
     head = f"{pair.a} over {pair.b}: "
     if result.difference is None or result.low is None or result.high is None or pair.p_holm is None:
@@ -30,7 +33,7 @@ def describe_pair(pair: Pair) -> str:
     interval = f"{_signed(result.low)} to {_signed(result.high)}"
     return (
         f"{head}{_signed(result.difference)} points, 95% interval {interval}, "
-        f"{format_p(pair.p_holm)} ({_family(pair)}), {_count(result.n, 'row')}: {_verdict(pair)}"
+        f"{format_p(pair.p_holm)} ({_family(pair)}), {_rows(pair)}: {_verdict(pair)}"
     )
 
 
@@ -52,6 +55,14 @@ def _signed(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
+def _rows(pair: Pair) -> str:
+    return _count(pair.result.n, "row") + ("" if _has_power(pair) else " averaged over seeds")
+
+
+def _has_power(pair: Pair) -> bool:
+    return pair.result.discordance is not None
+
+
 def _family(pair: Pair) -> str:
     return "one comparison" if pair.comparisons == 1 else f"Holm over {pair.comparisons} comparisons"
 
@@ -67,10 +78,10 @@ def _verdict(pair: Pair) -> str:
         note = "" if low > 0 or high < 0 else " (by p; the interval just holds 0)"
         return f"real{_direction(pair)}{note}"
     rows = _count(pair.result.n, "row")
-    if pair.detectable is None:
+    if pair.detectable is None and _has_power(pair):
         return f"within noise: {rows} can show nothing"
     noise = "within noise" if low <= 0 <= high else "within noise (by p, which allows for all comparisons)"
-    return f"{noise}: {rows} can show {_points(pair.detectable)}"
+    return noise if pair.detectable is None else f"{noise}: {rows} can show {_points(pair.detectable)}"
 
 
 def _direction(pair: Pair) -> str:
@@ -83,18 +94,6 @@ def _points(share: float) -> str:
     # Rounded up: fewer points would not be shown.
     points = math.ceil(1000 * share) / 10
     return f"{math.ceil(points)} points" if points > 2 else f"{points:.1f} points"
-
-
-def describe_seeds(name: str, average: SeedAverage) -> str:
-    """Say what a share comes to over seeds, in percent.
-
-    >>> describe_seeds("sft", SeedAverage(0.405, 0.09, 0.342, 0.508, 3))
-    'sft over 3 seeds: 40.5% (sd 9.0; 34.2 to 50.8)'
-    """
-    if average.spread is None:
-        return f"{name}, one seed: {100 * average.mean:.1f}%"
-    spread = f"sd {100 * average.spread:.1f}; {100 * average.lowest:.1f} to {100 * average.highest:.1f}"
-    return f"{name} over {average.seeds} seeds: {100 * average.mean:.1f}% ({spread})"
 
 
 def describe_judge(report: JudgeReport) -> str:

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evaluation.figures import OUTCOMES
 from evaluation.history.runs import Row, Scores, digest_of_row
-from evaluation.pairs import Pair, compare_scores
-from evaluation.sentences import describe_pair, format_p
-from evaluation.statistics import (
-    SIGNIFICANCE,
-    PairedDifference,
-    adjust_by_holm,
-    compare_seeds,
-    detectable_difference,
-)
-from evaluation.toolcalls.metrics import graded_of
+from evaluation.pairs import Pair, compare_scores, outcome_of
+from evaluation.statistics import PairedDifference, compare_seeds
 
 
 @dataclass(frozen=True)
@@ -68,52 +59,15 @@ def compare_entries(
     return Pair(suite, metric, *names, result)
 
 
-def allow_for_all(pairs: Sequence[Pair]) -> list[Pair]:
-    """Adjust the p of pairs that are looked at together (Holm), and say what their rows can show."""
-    adjusted = adjust_by_holm([pair.result.p for pair in pairs])
-    family = sum(p is not None for p in adjusted)
-    return [
-        replace(pair, p_holm=p, comparisons=family, detectable=_detectable(pair.result, family))
-        for pair, p in zip(pairs, adjusted, strict=True)
-    ]
-
-
-def describe_change(pair: Pair) -> str:
-    """Say in words whether a difference is real, as `describe_pair` does; between seeds no power is known."""
-    result = pair.result
-    if result.discordance is not None or pair.p_holm is None or result.difference is None:
-        return describe_pair(pair)
-    family = "one comparison" if pair.comparisons == 1 else f"Holm over {pair.comparisons} comparisons"
-    interval = f"{100 * (result.low or 0):+.1f} to {100 * (result.high or 0):+.1f}"
-    return (
-        f"{pair.a} over {pair.b}: {100 * result.difference:+.1f} points, 95% interval {interval}, "
-        f"{format_p(pair.p_holm)} ({family}), {result.n} rows averaged over seeds: "
-        f"{'real' if pair.is_real else 'within noise'}"
-    )
-
-
 def _compare_seeds(
     metric: str, rows: Sequence[Row], a: Sequence[Scores], b: Sequence[Scores]
 ) -> PairedDifference:
     columns, conversations = [], []
     for number, row in enumerate(rows):
-        column = [_outcome(metric, row, scores) for scores in (*a, *b)]
+        column = [outcome_of(row, scores.get(str(row["id"])), metric) for scores in (*a, *b)]
         if None not in column:
             columns.append([bool(one) for one in column])
             conversations.append(str(row.get("conversation") or "") or number)
     by_seed = list(zip(*columns, strict=True)) if columns else [()] * (len(a) + len(b))
     found = compare_seeds(by_seed[: len(a)], by_seed[len(a) :], conversations)
     return PairedDifference(found.difference, found.low, found.high, found.p, found.n)
-
-
-def _outcome(metric: str, row: Row, scores: Scores) -> bool | None:
-    score = scores.get(str(row["id"]))
-    return None if score is None or score.value is None else OUTCOMES[metric](graded_of(row, score))
-
-
-def _detectable(result: PairedDifference, family: int) -> float | None:
-    if result.discordance is None:
-        return None
-    return detectable_difference(
-        result.n / result.design_effect, result.discordance, SIGNIFICANCE / max(family, 1)
-    )

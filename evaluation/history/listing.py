@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from evaluation.comparison import digest_of_rows
-from evaluation.history.changes import allow_for_all, compare_entries
+from evaluation.history.changes import compare_entries
 from evaluation.history.groups import Entry, Group
 from evaluation.history.runs import Row, Run, Scores, Store, Unreadable
-from evaluation.pairs import Pair
+from evaluation.pairs import Pair, allow_for_all
 from evaluation.statistics import Estimate, SeedAverage, average_seeds
 
 T = TypeVar("T")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evaluation.history.changes import describe_change
 from evaluation.history.listing import Line, Listing
 from evaluation.history.runs import Run
 from evaluation.history.two_runs import SuiteComparison
 from evaluation.pairs import Pair
+from evaluation.sentences import describe_pair
 
 
 def listing_to_json(
@@ -73,7 +73,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         **{"suite": pair.suite, "metric": pair.metric, "a": pair.a, "b": pair.b},
         **{"difference": result.difference, "low": result.low, "high": result.high},
         **{"p": result.p, "p_holm": pair.p_holm, "n": result.n, "detectable": pair.detectable},
-        "statement": describe_change(pair),
+        "statement": describe_pair(pair),
     }
 
 

@@ -9,19 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.history.changes import describe_change
+from evaluation.figures import LOWER_IS_BETTER
 from evaluation.history.listing import Line, Listing
 from evaluation.history.runs import Run
 from evaluation.history.two_runs import SuiteComparison
 from evaluation.pairs import Pair
+from evaluation.sentences import describe_pair
 from evaluation.statistics import Estimate, SeedAverage
 
 WIDTH = 118
 FAULTS_SHOWN = NOTES_SHOWN = 8
 DIGEST_SHOWN = 8
-LOWER_IS_BETTER = frozenset(
-    ("over_call_rate", "under_call_rate", "malformed_rate", "tool_hallucination_rate")
-)
 NONE = "—"
 PROMOTED = " *"
 
@@ -80,7 +78,7 @@ def print_comparisons(console: Console, found: Iterable[SuiteComparison]) -> Non
                 f"second, {one.common.changed} whose content differs"
             )
         for pair in one.pairs:
-            console.print(plain(f"  {pair.metric}: {describe_change(pair)}"), soft_wrap=True)
+            console.print(plain(f"  {pair.metric}: {describe_pair(pair)}"), soft_wrap=True)
         if one.guarded:
             console.print(_other_figures(one.guarded))
         console.print()

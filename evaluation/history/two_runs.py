@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.history.changes import CommonRows, allow_for_all, common_rows, compare_entries
+from evaluation.history.changes import CommonRows, common_rows, compare_entries
 from evaluation.history.names import Named
 from evaluation.history.runs import Row, Run, Scores, Store, Unreadable
-from evaluation.pairs import Pair, guarded_metrics
+from evaluation.pairs import Pair, allow_for_all, guarded_metrics
 from evaluation.suites import SUITES
 from jobs.doors import BadInput
 

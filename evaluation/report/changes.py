@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluation.comparison import Comparison
+from evaluation.pairs import outcome_of
 from evaluation.suites import SUITES
 from evaluation.toolcalls.score import Score
 
@@ -56,9 +57,10 @@ def _changes(comparison: Comparison, suite: str, a: str, b: str) -> Changes:
     mended: Counter[str] = Counter()
     broken: Counter[str] = Counter()
     both: Counter[bool | None] = Counter()
+    metric = SUITES[suite].main_metric
     for row in comparison.rows[suite]:
         of_a, of_b = (comparison.scores[suite][name].get(str(row["id"]), _UNSCORED) for name in (a, b))
-        a_right, b_right = (is_right(suite, score) for score in (of_a, of_b))
+        a_right, b_right = (outcome_of(row, score, metric) for score in (of_a, of_b))
         if a_right is None or b_right is None:
             both[None] += 1
         elif a_right == b_right:
@@ -68,14 +70,6 @@ def _changes(comparison: Comparison, suite: str, a: str, b: str) -> Changes:
         else:
             broken[str(of_a.reason)] += 1
     return Changes(suite, a, b, _ranked(mended), _ranked(broken), both[True], both[False], both[None])
-
-
-def is_right(suite: str, score: Score) -> bool | None:
-    """Whether a score is right by the suite's main metric; None where the row is unscored."""
-    part = SUITES[suite].main_part
-    if score.value is None or (part is not None and part not in score.parts):
-        return None
-    return score.is_correct if part is None else score.parts[part] == 1.0
 
 
 def _ranked(counts: Counter[str]) -> dict[str, int]:

@@ -8,8 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.pairs import Row
-from evaluation.report.changes import is_right
+from evaluation.pairs import Row, outcome_of
 from evaluation.report.results import Results
 from evaluation.report.slices import NO_SOURCE, is_contaminated, language_of, tools_slice
 from evaluation.report.visible import make_visible
@@ -73,21 +72,22 @@ def _record(suite: str, row: Row, results: Results, tool_lists: dict[str, int]) 
         "offered": tools_slice(row),
         "messages": [_message(one) for one in row["messages"]],
         "gold": _gold(row),
-        "results": _results(SUITES[suite], row_id, results),
+        "results": _results(SUITES[suite], row, results),
     }
 
 
-def _results(suite: Suite, row_id: str, results: Results) -> dict[str, Any]:
+def _results(suite: Suite, row: Row, results: Results) -> dict[str, Any]:
+    row_id = str(row["id"])
     written = results.completions.get(suite.name, {})
     return {
-        variant: _result(suite, scores.get(row_id, NOT_SCORED), written.get(variant, {}).get(row_id, ""))
+        variant: _result(suite, row, scores.get(row_id, NOT_SCORED), written.get(variant, {}).get(row_id, ""))
         for variant, scores in results.comparison.scores[suite.name].items()
     }
 
 
-def _result(suite: Suite, score: Score, text: str) -> dict[str, str]:
+def _result(suite: Suite, row: Row, score: Score, text: str) -> dict[str, str]:
     return {
-        "outcome": _outcome(suite, score),
+        "outcome": _outcome(suite, row, score),
         "reason": str(score.reason or "") if score.value is not None else str(score.error or ""),
         "decision": str(score.decision or ""),
         "value": "" if score.value is None else f"{score.value:.3g}",
@@ -96,8 +96,8 @@ def _result(suite: Suite, score: Score, text: str) -> dict[str, str]:
     }
 
 
-def _outcome(suite: Suite, score: Score) -> str:
-    right = is_right(suite.name, score)
+def _outcome(suite: Suite, row: Row, score: Score) -> str:
+    right = outcome_of(row, score, suite.main_metric)
     return "unscored" if right is None else "right" if right else "wrong"
 
 

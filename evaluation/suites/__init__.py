@@ -25,8 +25,6 @@ Rules = Literal["default", "bfcl"]
 
 FOLDER = Path(__file__).resolve().parent
 DEFAULT_MAX_NEW_TOKENS = 160
-# The part of a score that a figure counts, where it is one; the others are rates over full correctness.
-_PARTS: Mapping[str, str] = {"acc": "acc", "acc_norm": "acc_norm", "decision_accuracy": "decision"}
 _CHOICES = {"kind": get_args(Kind), "rows": get_args(RowRule), "rules": get_args(Rules)}
 
 
@@ -48,11 +46,6 @@ class Suite:
     def figures(self) -> tuple[str, ...]:
         """Every figure that the suite is given, those of its tables first."""
         return (*self.shown, *self.also)
-
-    @property
-    def main_part(self) -> str | None:
-        """The part of a score that the main metric counts, None for full correctness."""
-        return _PARTS.get(self.main_metric)
 
 
 def read_suite(path: Path) -> Suite:

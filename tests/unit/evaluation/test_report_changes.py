@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.report.changes import MADE_FROM, Changes, changes_of, is_right
+from evaluation.pairs import outcome_of
+from evaluation.report.changes import MADE_FROM, Changes, changes_of
+from evaluation.suites import SUITES
 from evaluation.toolcalls.score import Score
 from tests.unit.evaluation.comparisons import RIGHT, UNSCORED, comparison_of, wrong
 from tests.unit.evaluation.rows import text_row
@@ -47,9 +49,15 @@ def test_reasons_are_listed_the_commonest_first() -> None:
 def test_right_is_what_the_suites_main_metric_counts() -> None:
     # The right decision with a wrong value is right for a suite that asks for the decision alone.
     right_decision = Score(0.7, "wrong_value", {"decision": 1.0, "values": 0.0}, "tool_call")
+    row = text_row("request_for_info", "r1")
+
+    def is_right(suite: str, score: Score | None) -> bool | None:
+        return outcome_of(row, score, SUITES[suite].main_metric)
+
     assert is_right("when2call_generate", right_decision) is True
     assert is_right("own", right_decision) is False
     assert is_right("own", UNSCORED) is None
+    assert is_right("own", None) is None
     assert is_right("when2call_mcq", right_decision) is None, "no multiple choice was made"
 
 

@@ -256,7 +256,7 @@ def test_the_main_metric_says_what_is_right(tmp_path: Path) -> None:
     """A call with a wrong value is the right decision, which is what When2Call's questions count."""
     row = {**choice_row("tool_call"), "expected": call_row(("get_weather", {"city": "Rome"}))["expected"]}
     said = {"completion": '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n</tool_call>'}
-    assert SUITES["when2call_generate"].main_part == "decision"
+    assert SUITES["when2call_generate"].main_metric == "decision_accuracy"
     found = browse(tmp_path / "generate", "when2call_generate", row, said)["results"]["base"]
     assert (found["outcome"], found["reason"]) == ("right", "wrong_value")
     assert browse(tmp_path / "own", "own", row, said)["results"]["base"]["outcome"] == "wrong"

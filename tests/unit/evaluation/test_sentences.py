@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evaluation.pairs import Pair
-from evaluation.sentences import describe_pair, describe_seeds, format_estimate, format_p
-from evaluation.statistics import Estimate, PairedDifference, SeedAverage
+from evaluation.sentences import describe_pair, format_estimate, format_p
+from evaluation.statistics import Estimate, PairedDifference
 
 
 def pair(
@@ -93,11 +93,14 @@ def test_a_pair_without_rows_says_so() -> None:
     assert not nothing.is_real
 
 
-def test_seeds_in_words() -> None:
-    assert describe_seeds("sft", SeedAverage(0.405, 0.09, 0.342, 0.508, 3)) == (
-        "sft over 3 seeds: 40.5% (sd 9.0; 34.2 to 50.8)"
+def test_averages_over_seeds_say_so_and_claim_no_power() -> None:
+    averaged = Pair(
+        "own", "accuracy", "3 seeds", "2 seeds", PairedDifference(0.05, -0.04, 0.14, 0.3, 120), 0.3
     )
-    assert describe_seeds("sft", SeedAverage(0.405, None, 0.405, 0.405, 1)) == "sft, one seed: 40.5%"
+    assert describe_pair(averaged) == (
+        "3 seeds over 2 seeds: +5.0 points, 95% interval -4.0 to +14.0, p = 0.30 (one comparison), "
+        "120 rows averaged over seeds: within noise"
+    )
 
 
 def test_an_estimate_without_rows_is_a_dash() -> None:
