@@ -29,7 +29,12 @@ def find_run(name: str, runs: Sequence[Run], store: Store) -> Named:
     wanted, _, variant = name.partition("/")
     if wanted == CHAMPION:
         wanted, of_champion = _find_champion(store)
-        variant = variant or of_champion
+        if variant and of_champion and variant != of_champion:
+            raise BadInput(
+                f"{name}: the champion is {wanted}/{of_champion}; name the run for another variant of it:"
+                f" {wanted}/{variant}"
+            )
+        variant = of_champion or variant
     if wanted == LATEST:
         return Named(_latest(runs), variant or None)
     run = _by_name(wanted, runs)
@@ -52,7 +57,8 @@ def _by_name(name: str, runs: Sequence[Run]) -> Run:
         return found[0]
     names = [run.run_id for run in (found or runs)]
     if found:
-        raise BadInput(f"{name}: {len(found)} runs begin so, the last of them {', '.join(names[-SHOWN:])}")
+        which = "the last of them " if len(found) > SHOWN else ""
+        raise BadInput(f"{name}: {len(found)} runs begin so: {which}{', '.join(names[-SHOWN:])}")
     raise BadInput(f"{name}: no run has this name; the nearest are {nearest(name, names)}")
 
 

@@ -34,8 +34,9 @@ def compare_runs(
     A name without a variant stands for each variant that both have. With `any_rows` they may share as few
     rows as they like. Raises BadInput where they share no suite, no variant or too few rows.
     """
-    if (a.run.key, a.variant) == (b.run.key, b.variant):
-        raise BadInput(f"{a.run.run_id}: is named twice; name another run, or two variants of this one")
+    # A name without a variant takes the other's, so that only two named variants of one run differ.
+    if a.run.key == b.run.key and (a.variant == b.variant or None in (a.variant, b.variant)):
+        raise BadInput(_named_twice(a, b))
     shared = [name for name in SUITES if name in a.run.suites & b.run.suites and suite in (None, name)]
     if not shared:
         wanted = "a suite" if suite is None else f"the suite {suite!r}"
@@ -115,6 +116,11 @@ def _scores(store: Store, run: Run, variant: str, suite: str) -> Scores:
         return store.read_scores(run, variant, suite)
     except Unreadable as error:
         raise BadInput(f"{run.run_id}: {error}; it cannot be compared") from error
+
+
+def _named_twice(a: Named, b: Named) -> str:
+    name = "/".join(filter(None, (a.run.run_id, a.variant or b.variant)))
+    return f"{name}: is what both names stand for; name another run, or two variants of this one"
 
 
 def _suites(a: Named, b: Named) -> str:

@@ -129,12 +129,18 @@ def test_the_two_sides_of_a_comparison_mirror_each_other(door: Door, runs: Path)
         pytest.param(("tune-a1",), "name two runs to compare", id="one run alone"),
         pytest.param(("tune-a", "tune-z"), "tune-z: no run has this name; the nearest are", id="unknown"),
         pytest.param(("tune-b2", "tune-a1"), "nearest are tune-b1", id="a typing mistake"),
-        pytest.param(("tune", "tune-a1"), "tune: 3 runs begin so", id="the start of several"),
+        pytest.param(
+            ("tune", "tune-a1"), "3 runs begin so: tune-a1, tune-b1, tune-c1", id="the start of several"
+        ),
         pytest.param(("", "tune-a1"), "no run has this name", id="an empty name is no start"),
         pytest.param(
             ("tune-a1/rft", "tune-b1"), "has no variant 'rft' on own; it has base, sft", id="variant"
         ),
-        pytest.param(("tune-a1", "tune-a1"), "is named twice", id="a run with itself"),
+        pytest.param(("tune-a1", "tune-a1"), "tune-a1: is what both names stand for", id="a run with itself"),
+        pytest.param(
+            ("tune-c1/sft", "latest"), "tune-c1/sft: is what both names", id="a variant with the same"
+        ),
+        pytest.param(("latest", "tune-c1/sft"), "tune-c1/sft: is what both names", id="and the other way"),
         pytest.param(("champion", "tune-a1"), "no model registry", id="folders have no champion"),
         pytest.param(("tune-a1", "tune-b1", "--suite", "multi_turn"), "do not both have", id="suite"),
         pytest.param(("tune-a1/base", "latest"), "0 are equal", id="another test set"),

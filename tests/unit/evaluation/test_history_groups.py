@@ -123,6 +123,12 @@ def test_two_champions_are_no_name() -> None:
         find_run("champion", [RUN, later(1)], CountedStore())
 
 
+def test_of_many_runs_that_begin_so_the_last_are_named() -> None:
+    runs = [later(number) for number in range(7)]
+    with pytest.raises(BadInput, match="7 runs begin so: the last of them tune-2, tune-3, .*, tune-6$"):
+        find_run("tune", runs, CountedStore())
+
+
 @pytest.mark.parametrize(
     ("other", "equal", "counts"),
     [

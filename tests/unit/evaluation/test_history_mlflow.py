@@ -101,6 +101,33 @@ def test_the_champion_is_found_by_its_alias(door: Door) -> None:
     assert content["suites"][SUITE]["paired"][0]["a"] == "tune-b1/sft"
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        pytest.param(
+            ("champion", "tune-b1"), "tune-b1/sft: is what both names stand for", id="its own run, no variant"
+        ),
+        pytest.param(("tune-b1/sft", "champion"), "is what both names stand for", id="its own variant"),
+        pytest.param(
+            ("champion/base", "tune-a1"),
+            "champion/base: the champion is tune-b1/sft; name the run for another variant",
+            id="a variant that is not the champion",
+        ),
+    ],
+)
+def test_the_champion_is_one_variant_and_no_comparison_with_itself(
+    door: Door, names: tuple[str, str], said: str
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        door(*names)
+
+
+def test_the_champion_is_held_against_another_variant_of_its_run(door: Door) -> None:
+    content = json.loads(door("champion/sft", "tune-b1/base", "--json"))
+    (pair,) = content["suites"][SUITE]["paired"]
+    assert (pair["a"], pair["b"]) == ("tune-b1/sft", "tune-b1/base")
+
+
 def test_runs_of_other_code_may_have_been_graded_otherwise(door: Door) -> None:
     said = "made by different code"
     assert said in door("tune-b1", "tune-a1")
