@@ -14,7 +14,7 @@ from evaluation.registry.champion import Decision, decide
 from evaluation.report.results import Results
 from evaluation.sentences import format_estimate
 from evaluation.suites import SUITES
-from jobs.registry import ModelVersion, RegistryUnavailable
+from jobs.registry import CHAMPION, ModelVersion, Registry, RegistryUnavailable
 from jobs.run import ChildRun, Run, RunReference
 
 # The registry's tables hold so many characters.
@@ -105,17 +105,32 @@ def _register(
     )
     if version is None:
         return Registration("Nothing is registered: this run is not tracked.")
-    champion = registry.champion(name)
-    if champion is not None and champion.number == version.number:
-        # An earlier try of this job got as far.
-        decision = Decision(True, version.tags.get(DECISION, "champion"))
-    else:
-        decision = decide(candidate, results, champion, registry)
+    decision = _decide(candidate, results, version, registry)
     if decision.moves:
         registry.crown(version)
-    registry.describe(version, {DECISION: decision.statement}, _shortened(card, decision.statement))
-    statement = f"{candidate.variant} is version {version.number} of {name}; {decision.statement}"
+    said = decision.statement + (f" {_by_hand(version)}" if decision.is_open else "")
+    registry.describe(version, {**tags, DECISION: said}, _shortened(card, said))
+    statement = f"{candidate.variant} is version {version.number} of {name}; {said}"
     return Registration(statement, version, decision.moves)
+
+
+def _decide(candidate: Candidate, results: Results, version: ModelVersion, registry: Registry) -> Decision:
+    champion = registry.champion(version.name)
+    if champion is None or champion.number != version.number:
+        return decide(candidate, results, champion, registry)
+    # An earlier try of this job got as far.
+    if candidate.gate == "passed":
+        return Decision(True, version.tags.get(DECISION, CHAMPION))
+    return Decision(
+        True,
+        f"{CHAMPION} by an earlier try of this job, though the gate does not let it pass now: move the alias"
+        " by hand to the version before.",
+    )
+
+
+def _by_hand(version: ModelVersion) -> str:
+    call = f'MlflowClient().set_registered_model_alias("{version.name}", "{CHAMPION}", "{version.number}")'
+    return f"If it is the better one, move the alias by hand: {call}."
 
 
 def _main_figures(comparison: Comparison, variant: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from evaluation.comparison import compare
+from evaluation.jsonl import read_jsonl, write_jsonl
 from evaluation.registry.candidate import Candidate, Target, choose_candidate, target_of
 from evaluation.registry.champion import decide
 from evaluation.registry.register import Lineage, model_name, register
@@ -125,7 +126,9 @@ class Shelf(Registry):
         self.crowned = version.number
 
     def fetch(self, run_id: str, artifact: str, into: Path) -> Path | None:
-        found = None if self.artifacts is None else self.artifacts / artifact
+        # A run's rows lie among its artifacts as `rows`, in its folder as `data/suites`.
+        place = artifact.replace("rows/", "data/suites/")
+        found = None if self.artifacts is None else self.artifacts / place
         return Path(shutil.copy(found, into)) if found is not None and found.is_file() else None
 
 
@@ -143,8 +146,7 @@ class Tracked(Run):
 
 
 def champion_of(results: Results, variant: str, **tags: str) -> ModelVersion:
-    digest = results.comparison.test_sets["own"].digest
-    return ModelVersion("m", "4", "earlier-run", {"variant": variant, "test_set.own": digest, **tags})
+    return ModelVersion("m", "4", "earlier-run", {"variant": variant, **tags})
 
 
 ALIASES: list[tuple[str | None, bool, str, str | None, dict[str, str], bool, str, str]] = [
@@ -165,7 +167,6 @@ ALIASES: list[tuple[str | None, bool, str, str | None, dict[str, str], bool, str
         "better beyond noise",
         "worse than the champion, beyond noise",
     ),
-    ("sft", True, "sft", "sft-dpo", {"test_set.own": "f00"}, True, "other rows", "not to be compared"),
     ("sft", True, "sft", "rft", {}, False, "cannot be read", "nothing says that it is as good"),
 ]
 
@@ -196,9 +197,82 @@ def test_the_alias_moves_only_through_the_gate_and_never_to_a_worse_model(
     assert words in decision.statement
 
 
-def test_damaged_scores_of_the_champion_leave_it_in_place(results: Results, tmp_path: Path) -> None:
+# How the champion's test set differs: rows that it lacks, rows with other words, rows that it alone has,
+# rows that it has no score for; 60 rows, of which both have a score for 59.
+TEST_SETS: list[tuple[int, int, int, int, str, bool, str, str]] = [
+    (0, 0, 0, 0, "base", True, "same 59 rows", "the same rows, and better"),
+    (0, 0, 0, 0, "sft-dpo", False, "better beyond noise: ", "the same rows, and worse"),
+    (4, 0, 0, 0, "sft-dpo", False, "better beyond noise: ", "a few rows less do not depose a better one"),
+    (0, 4, 0, 0, "sft-dpo", False, "better beyond noise: ", "nor do a few changed rows"),
+    (0, 0, 4, 0, "sft-dpo", False, "better beyond noise: ", "nor a few more"),
+    (0, 4, 0, 0, "base", True, "same 56 rows", "better on nearly all rows"),
+    (0, 6, 0, 0, "base", True, "same 54 rows", "nine tenths are enough"),
+    (0, 7, 0, 0, "base", False, "only 53 are the same", "below nine tenths, though better there"),
+    (9, 0, 0, 0, "base", False, "of the 60 rows", "too many rows that only the new one has"),
+    (0, 0, 9, 0, "base", False, "of the 69 rows", "too many rows that only the champion has"),
+    (0, 60, 0, 0, "base", False, "only 0 are the same", "another test set under the same ids"),
+    (0, 0, 0, 9, "base", False, "only 50 are the same", "rows without a score count for neither"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lacks", "changed", "more", "unscored", "before", "moves", "words", "why"),
+    TEST_SETS,
+    ids=[row[-1] for row in TEST_SETS],
+)
+def test_the_champion_is_held_against_on_the_rows_that_both_have(
+    lacks: int,
+    changed: int,
+    more: int,
+    unscored: int,
+    before: str,
+    moves: bool,
+    words: str,
+    why: str,
+    results: Results,
+    run_dir: Path,
+    tmp_path: Path,
+) -> None:
+    rows = [dict(row) for row in read_jsonl(run_dir / "data" / "suites" / "own.jsonl")]
+    kept = rows[: len(rows) - lacks]
+    for row in kept[:changed]:
+        row["messages"] = [*row["messages"], {"role": "user", "content": "and now?"}]
+    added = [{**rows[0], "id": f"new {number}"} for number in range(more)]
+    write_jsonl(tmp_path / "data" / "suites" / "own.jsonl", [*kept, *added])
+    scores = read_jsonl(run_dir / "scores" / before / "own.jsonl")
+    write_jsonl(tmp_path / "scores" / before / "own.jsonl", scores[: len(scores) - unscored])
+    candidate = Candidate("sft", "s3://x", "job", OWN, "passed")
+    decision = decide(candidate, results, champion_of(results, before), Shelf(tmp_path))
+    assert decision.moves == moves, why
+    assert words in decision.statement
+    assert decision.is_open == ("only" in words or "of the" in words)
+
+
+def test_who_may_be_better_stays_until_the_alias_is_moved_by_hand(results: Results) -> None:
+    shelf = Shelf(None, [champion_of(results, "base")], "4")
+    done = register(Tracked(shelf), choose_candidate(results), results, "# A card", lineage())
+    assert (done.is_champion, shelf.crowned) == (False, "4")
+    call = 'MlflowClient().set_registered_model_alias("toolwright-tiny", "champion", "2")'
+    assert call in done.statement
+    assert call in shelf.versions[1].tags["champion_decision"]
+
+
+def test_a_retry_with_another_verdict_says_so_on_the_version(results: Results) -> None:
+    shelf = Shelf()
+    register(Tracked(shelf), choose_candidate(results), results, "# A card", lineage())
+    refused = replace(choose_candidate(results) or pytest.fail("none"), gate="failed")
+    done = register(Tracked(shelf), refused, with_gate(results, None), "# A card", lineage())
+    assert len(shelf.versions) == 1
+    assert shelf.versions[0].tags["gate"] == "failed"
+    assert "does not let it pass now" in done.statement
+
+
+def test_damaged_scores_of_the_champion_leave_it_in_place(
+    results: Results, run_dir: Path, tmp_path: Path
+) -> None:
     damaged = tmp_path / "scores" / "base" / "own.jsonl"
     damaged.parent.mkdir(parents=True)
+    shutil.copytree(run_dir / "data", tmp_path / "data")
     for content in ('{"id": "o1"}\n', "{\n", ""):
         damaged.write_text(content)
         candidate = Candidate("sft", "s3://x", "job", OWN, "passed")
