@@ -27,7 +27,7 @@ def detectable_difference(
 
     `rows`: paired rows, as independent ones (rows over the design effect); a fraction is left out.
     `discordance`: the share of rows on which the variants differ, which is taken for the truth, unless the
-    difference itself is larger. None where no difference would do: six rows that all differ have p = 0.03.
+    difference itself is larger. None where no difference would do: five rows that all differ have p = 0.06.
     """
     # Rounded, so that the pairs of one suite share what was worked out once.
     return _detectable(math.floor(rows + 1e-9), round(discordance, 6), level, power)
