@@ -72,16 +72,26 @@ def _count(number: int, name: str) -> str:
 
 
 def _verdict(pair: Pair) -> str:
-    low, high = pair.result.low or 0.0, pair.result.high or 0.0
     if pair.is_real:
-        # The two rest on different assumptions and may part at the border.
-        note = "" if low > 0 or high < 0 else " (by p; the interval just holds 0)"
-        return f"real{_direction(pair)}{note}"
+        return f"real{_direction(pair)}{_why_p(pair)}"
     rows = _count(pair.result.n, "row")
     if pair.detectable is None and _has_power(pair):
         return f"within noise: {rows} can show nothing"
-    noise = "within noise" if low <= 0 <= high else "within noise (by p, which allows for all comparisons)"
+    noise = f"within noise{_why_p(pair)}"
     return noise if pair.detectable is None else f"{noise}: {rows} can show {_points(pair.detectable)}"
+
+
+def _why_p(pair: Pair) -> str:
+    """What decides where the interval and p part: between two variants they rest on different assumptions."""
+    low, high, p = (one or 0.0 for one in (pair.result.low, pair.result.high, pair.result.p))
+    holds_zero = low <= 0 <= high
+    if holds_zero != pair.is_real:
+        return ""
+    if holds_zero:
+        return " (by p; the interval holds 0)"
+    if p < SIGNIFICANCE:
+        return " (by p, which allows for all comparisons)"
+    return " (by p; the interval leaves 0 out)"
 
 
 def _direction(pair: Pair) -> str:

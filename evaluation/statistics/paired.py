@@ -109,21 +109,20 @@ def flip_p(sums: Sequence[int]) -> float:
 
 
 def _convolve_sparse(chances: np.ndarray, heads: np.ndarray, size: int) -> np.ndarray:
-    # Over seeds sums are large and far between: np.convolve would multiply by their zeros for seconds.
+    # Sums of long conversations are far between: np.convolve would multiply by the zeros for seconds.
     spread = np.zeros(len(chances) + size * (len(heads) - 1))
     for number, chance in enumerate(heads):
         spread[size * number : size * number + len(chances)] += chance * chances
     return spread
 
 
-def bootstrap_interval(units: Sequence[tuple[int, int]], most: int = 1) -> tuple[float, float]:
+def bootstrap_interval(units: Sequence[tuple[int, int]]) -> tuple[float, float]:
     """The percentile bootstrap of the mean difference, over (sum, rows) of units and two more units.
 
-    `most`: the greatest difference of one row, which the two more units have, one for each side. Exchanging
-    the sides negates the interval.
+    Each side wins all rows of one of the two more. Exchanging the sides negates the interval.
     """
     size = round(sum(rows for _, rows in units) / len(units))
-    counts = Counter([*units, (most * size, size), (-most * size, size)])
+    counts = Counter([*units, (size, size), (-size, size)])
     found, turned = sorted(counts.items()), sorted(((-one, n), count) for (one, n), count in counts.items())
     sums, rows = np.array([content for content, _ in min(found, turned)], dtype=float).T
     drawn = draw_units([count for _, count in min(found, turned)])

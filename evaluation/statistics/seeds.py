@@ -1,4 +1,8 @@
-"""Figures of runs that differ in nothing but their seed: averaged, with their spread."""
+"""Figures of runs that differ in nothing but their seed: averaged, with their spread.
+
+Sources: two variances added, with the degrees of freedom of Satterthwaite (1946) and Welch (1947); a row more
+won by each side, as Bonett and Price (2012) add them to the interval of paired shares.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from evaluation.statistics.paired import bootstrap_interval, flip_p, sum_by_conversation
+from evaluation.statistics.paired import compare_paired, sum_by_conversation
 from evaluation.statistics.resampling import CONFIDENCE
 
 
@@ -60,58 +64,59 @@ def compare_seeds(
 ) -> SeedDifference:
     """Compare two variants that were each trained with several seeds, on the same rows.
 
-    `a[s][i]` says whether a's seed s is right on row i; a's seeds are not matched with b's. The interval
-    squares and adds two distances: that of the bootstrap over rows, each averaged over its seeds, and that of
-    the spread over seeds by Student's t with Welch and Satterthwaite's degrees of freedom, for few seeds know
-    little of their spread. p is the larger of the rows' alone and of t over both. Where a variant has one
-    seed, its spread over seeds is unknown and in neither; with one each this is compare_paired.
+    `a[s][i]` says whether a's seed s is right on row i; a's seeds are not matched with b's. The interval is
+    the difference and Student's t times its standard error to either side, cut at -1 and 1, and p is that of
+    the same t, so that they never part. The error adds the variance over rows, each averaged over its seeds,
+    and that over seeds; Welch and Satterthwaite's degrees of freedom allow for few seeds knowing little of
+    their spread. Where a variant has one seed, its spread over seeds is unknown and not in it; with one each
+    this is compare_paired.
 
     Raises ValueError for no seed or unequal lengths.
     """
     a_rows, b_rows = np.array(a, dtype=float), np.array(b, dtype=float)
     if a_rows.ndim != 2 or b_rows.ndim != 2 or a_rows.shape[1] != b_rows.shape[1]:
         raise ValueError("every seed needs an outcome for every row")
-    spreads = _spread(a_rows), _spread(b_rows)
-    counts = a_rows.shape[1], len(a), len(b)
-    if not a_rows.shape[1]:
-        return SeedDifference(None, None, None, None, *counts, *spreads)
-    # Whole numbers, of which the rows' sums have an exact distribution.
+    rows = a_rows.shape[1]
+    about = rows, len(a), len(b), _spread(a_rows), _spread(b_rows)
+    if not rows:
+        return SeedDifference(None, None, None, None, *about)
+    if len(a) == len(b) == 1:
+        pair = compare_paired(a[0], b[0], conversations)
+        return SeedDifference(pair.difference, pair.low, pair.high, pair.p, *about)
+    # Whole numbers, so that the conversations' sums are exact.
     scale = len(a) * len(b)
-    sums = np.rint(scale * (a_rows.mean(axis=0) - b_rows.mean(axis=0))).astype(int)
-    units = sum_by_conversation(sums.tolist(), conversations)
-    mean = float(sums.mean()) / scale
-    low, high = (bound / scale for bound in bootstrap_interval(units, scale))
-    error, freedom = _seed_error(spreads, (len(a), len(b)))
-    reach = error * float(student.ppf((1 + CONFIDENCE) / 2, freedom)) if error else 0.0
-    return SeedDifference(
-        mean,
-        mean - math.hypot(max(mean - low, 0.0), reach),
-        mean + math.hypot(max(high - mean, 0.0), reach),
-        max(flip_p([one for one, _ in units]), _p_of_both(mean, units, scale, error, freedom)),
-        *counts,
-        *spreads,
+    sums = np.rint(scale * (a_rows.mean(axis=0) - b_rows.mean(axis=0))).astype(int).tolist()
+    mean = sum(sums) / scale / rows
+    error, freedom = _error_of_both(
+        [_variance_over_rows(sum_by_conversation(sums, conversations), scale)]
+        + [_variance_over_seeds(one) for one in (a_rows, b_rows) if len(one) > 1]
     )
+    reach = error * float(student.ppf((1 + CONFIDENCE) / 2, freedom))
+    p = float(2 * student.sf(abs(mean) / error, freedom))
+    return SeedDifference(mean, max(mean - reach, -1.0), min(mean + reach, 1.0), p, *about)
 
 
 def _spread(rows: np.ndarray) -> float | None:
     return float(rows.mean(axis=1).std(ddof=1)) if len(rows) > 1 and rows.size else None
 
 
-def _seed_error(spreads: Sequence[float | None], seeds: Sequence[int]) -> tuple[float, float]:
-    """The standard error of the difference from seed to seed, and its degrees of freedom; (0, 1) for none."""
-    parts = [(spread**2 / n, n - 1) for spread, n in zip(spreads, seeds, strict=True) if spread]
+def _variance_over_rows(units: Sequence[tuple[int, int]], scale: int) -> tuple[float, float]:
+    """The mean difference's variance over (sum, rows) of units, and its degrees of freedom.
+
+    Two more units, one won by each side, keep it above 0 where all rows differ alike.
+    """
+    size = round(sum(rows for _, rows in units) / len(units))
+    sums, sizes = np.array([*units, (scale * size, size), (-scale * size, size)], dtype=float).T
+    groups, rows = len(sums), sizes.sum()
+    apart = sums / scale - sums.sum() / scale / rows * sizes
+    return float(groups / (groups - 1) * (apart**2).sum() / rows**2), max(len(units) - 1.0, 1.0)
+
+
+def _variance_over_seeds(rows: np.ndarray) -> tuple[float, float]:
+    return float(rows.mean(axis=1).var(ddof=1)) / len(rows), len(rows) - 1.0
+
+
+def _error_of_both(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The standard error of what has these independent (variance, degrees of freedom), and its own."""
     total = sum(variance for variance, _ in parts)
-    return (math.sqrt(total), total**2 / sum(v**2 / df for v, df in parts)) if parts else (0.0, 1.0)
-
-
-def _p_of_both(
-    mean: float, units: Sequence[tuple[int, int]], scale: int, error: float, freedom: float
-) -> float:
-    if not error:
-        return 0.0
-    sums, sizes = np.array(units, dtype=float).T
-    rows, groups = sizes.sum(), max(len(units), 2)
-    over_rows = groups / (groups - 1) * ((sums / scale - mean * sizes) ** 2).sum() / rows**2
-    total = over_rows + error**2
-    freedom = total**2 / (over_rows**2 / (groups - 1) + error**4 / freedom)
-    return float(2 * student.sf(abs(mean) / math.sqrt(total), freedom))
+    return math.sqrt(total), total**2 / sum(variance**2 / freedom for variance, freedom in parts)

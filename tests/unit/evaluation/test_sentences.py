@@ -62,7 +62,17 @@ def test_a_difference_in_words(given: Pair, expected: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("given", "end", "why"),
     [
-        (pair(0.04, -0.001, 0.08, 0.049), "real (by p; the interval just holds 0)", "p decides"),
+        (pair(0.04, -0.001, 0.08, 0.049), "real (by p; the interval holds 0)", "p decides"),
+        (
+            pair(0.64, -0.2, 0.9, 0.046875),
+            "real (by p; the interval holds 0)",
+            "few conversations can put the interval's end well beyond 0",
+        ),
+        (
+            pair(0.04, 0.002, 0.08, 0.07, comparisons=1),
+            "within noise (by p; the interval leaves 0 out): 310 rows can show 4 points",
+            "p itself says so, and no other comparison is allowed for",
+        ),
         (
             pair(0.04, 0.002, 0.08, 0.12),
             "within noise (by p, which allows for all comparisons): 310 rows can show 4 points",
@@ -70,7 +80,7 @@ def test_a_difference_in_words(given: Pair, expected: str, why: str) -> None:
         ),
         (pair(0.04, 0.0, 0.08, 0.2), "within noise: 310 rows can show 4 points", "an interval may end at 0"),
     ],
-    ids=["real", "noise", "touching"],
+    ids=["real", "deep", "alone", "noise", "touching"],
 )
 def test_where_interval_and_p_part_the_sentence_says_what_decides(given: Pair, end: str, why: str) -> None:
     assert describe_pair(given).endswith(f"310 rows: {end}"), why
