@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 
+_SHOWN = 60
+
 
 class InvalidInput(Exception):
     """The execution input cannot be run: the message names the field, what is wrong and how to mend it."""
@@ -14,9 +16,10 @@ def check_known(where: str, value: str, known: Collection[str], mend: str = "") 
     """Raise InvalidInput, naming the nearest known value, unless `value` is one of `known`."""
     if value in known:
         return
-    nearest = difflib.get_close_matches(value, list(known), n=1, cutoff=0.0)
+    # A long value is no slip of the pen, and comparing it would take long.
+    nearest = difflib.get_close_matches(value[:_SHOWN], list(known), n=1, cutoff=0.0)
     hint = f"; the nearest is {nearest[0]!r}" if nearest else ""
-    raise InvalidInput(f"{where}: {value!r} is unknown{hint}. Known: {', '.join(known) or 'none'}{mend}")
+    raise InvalidInput(f"{where}: {shown(value)} is unknown{hint}. Known: {', '.join(known) or 'none'}{mend}")
 
 
 def check_keys(where: str, fields: Mapping[str, object], known: Collection[str]) -> None:
@@ -68,6 +71,10 @@ def as_whole(where: str, value: object, *, least: int, most: int) -> int:
 
 
 def shown(value: object) -> str:
-    """Return `value` as a message shows it: 60 characters at most."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    """Return `value` as a message shows it: 60 characters at most, whatever it is."""
+    return shorten(repr(value))
+
+
+def shorten(text: str) -> str:
+    """Return `text`, cut to 60 characters."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}…"

@@ -14,28 +14,33 @@ from lambdas.gate_evidence import (
     Evidence,
     decisions_with_rows,
     evidence_for,
+    has_rows,
+    rows_of,
     suites_with_rows,
-    value_of,
 )
 from lambdas.gate_input import parse_rules
 from lambdas.gate_rules import (
     BASELINE,
+    LOWER_IS_BETTER,
     RECALL,
+    ROUNDING,
     ROW_SHARES,
+    SIGNIFICANCE,
+    UNSCORED_RATE,
     Rule,
+    candidates_of,
     default_rules,
+    fall_of,
     with_unscored,
 )
 from lambdas.gate_words import describe_finding, describe_verdict
 
-SIGNIFICANCE = 0.05
 # A guard that allows for noise stops what chance brings to 5 of 100 harmless variants (p is two-sided),
 # and what is so large that it should be looked at, however few rows there are.
 NOISE_SIGNIFICANCE = 0.10
 LARGE_FALL = 0.15
-UNTRAINED = ("base", "prompt")
-# Shares are quotients of counts: a fall of exactly the tolerance is within it.
-_ROUNDING = 1e-9
+# Fewer rows are no large fall, whatever share of a handful they are.
+LARGE_FALL_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,13 @@ def check_gate(
     """Return the verdict as JSON: `{promoted, baseline, statement, rules, left_out}`.
 
     `given`: the rules of the execution's input; None stands for the default ones. `evaluated`: the run's
-    variants. A rule of the user's which cannot be measured does not pass; a default one without rows is left
-    out and named. Promoted is, of the trained variants that pass every rule, the one with the highest value
-    of the first target, and of equals the one with fewer stages. Raises InvalidInput where a rule is none.
+    variants. A rule which cannot be measured does not pass; a default guard is left out, and named, where no
+    variant has rows for it. Promoted is, of the trained variants that pass every rule, the one with the
+    highest value of the first target, and of equals the one with fewer stages. Raises InvalidInput where a
+    rule is none, and ValueError, KeyError or TypeError where the comparison is not of its form.
     """
     rules, left_out = _rules(comparison, given, evaluated)
-    candidates = [variant for variant in evaluated if variant not in UNTRAINED]
+    candidates = candidates_of(evaluated)
     findings = {variant: [_judge(comparison, rule, variant) for rule in rules] for variant in candidates}
     passing = [variant for variant in candidates if rules and all(one.passed for one in findings[variant])]
     promoted = max(passing, key=lambda variant: _rank(findings[variant]), default=None)
@@ -91,19 +97,21 @@ def _rules(
         rules = default_rules(suites) if BASELINE in evaluated else []
     else:
         rules = parse_rules(list(given), tuple(ROW_SHARES), evaluated)
-    single = [one for rule in with_unscored(rules) for one in _each_decision(comparison, rule)]
-    empty = [rule for rule in single if rule.is_default and not _has_rows(comparison, rule)]
+    single = [one for rule in with_unscored(rules) for one in _each_figure(comparison, rule)]
+    # Without the target nothing would have to rise.
+    optional = [rule for rule in single if rule.is_default and rule.kind == "guard"]
+    empty = [rule for rule in optional if not has_rows(comparison, rule.suite, rule.metric)]
     return [rule for rule in single if rule not in empty], [rule.name for rule in empty]
 
 
-def _each_decision(comparison: Comparison, rule: Rule) -> list[Rule]:
+def _each_figure(comparison: Comparison, rule: Rule) -> list[Rule]:
+    """Return the rule for each decision that has rows; what is counted in rows may grow by one at least."""
+    if rule.metric == UNSCORED_RATE and rule.is_default:
+        rows = rows_of(comparison, rule.suite)
+        return [replace(rule, tolerance=max(rule.tolerance or 0.0, 1 / rows if rows else 0.0))]
     if rule.metric != RECALL:
         return [rule]
     return [replace(rule, metric=name) for name in decisions_with_rows(comparison, rule.suite)] or [rule]
-
-
-def _has_rows(comparison: Comparison, rule: Rule) -> bool:
-    return value_of(comparison, rule.suite, rule.over, rule.metric)[1] > 0
 
 
 def _judge(comparison: Comparison, rule: Rule, variant: str) -> Finding:
@@ -116,32 +124,29 @@ def _judge(comparison: Comparison, rule: Rule, variant: str) -> Finding:
 
 
 def _rises(rule: Rule, evidence: Evidence) -> bool:
-    rise = -_fall(rule, evidence.difference)
+    rise = -fall_of(rule.metric, evidence.difference)
     return rise > 0 and evidence.p_holm is not None and evidence.p_holm < SIGNIFICANCE
 
 
 def _holds(rule: Rule, evidence: Evidence) -> bool:
-    allowed = (rule.tolerance or 0.0) + _ROUNDING
+    allowed = (rule.tolerance or 0.0) + ROUNDING
     if rule.strict:
-        return max(_fall(rule, evidence.low), _fall(rule, evidence.high)) <= allowed
-    fall = _fall(rule, evidence.difference)
+        return max(fall_of(rule.metric, end) for end in (evidence.low, evidence.high)) <= allowed
+    fall = fall_of(rule.metric, evidence.difference)
     if fall <= allowed or not rule.beyond_noise:
         return fall <= allowed
-    return fall <= LARGE_FALL + _ROUNDING and evidence.p is not None and evidence.p >= NOISE_SIGNIFICANCE
+    return not _is_large(fall, evidence.n) and evidence.p is not None and evidence.p >= NOISE_SIGNIFICANCE
 
 
-def _fall(rule: Rule, difference: float | None) -> float:
-    """Return by how much a figure becomes worse, as a share; where that is unknown, beyond any tolerance."""
-    if difference is None:
-        return float("inf")
-    return difference if rule.lower_is_better else -difference
+def _is_large(fall: float, rows: int) -> bool:
+    return fall > LARGE_FALL + ROUNDING and round(fall * rows) >= LARGE_FALL_ROWS
 
 
 def _rank(findings: Sequence[Finding]) -> tuple[float, int]:
     """Return the first target's value, the better the higher, and how few stages the variant took."""
     first = next(one for one in findings if one.rule.kind == "target")
     value = first.evidence.value or 0.0
-    return (-value if first.rule.lower_is_better else value), -first.variant.count("-")
+    return (-value if first.rule.metric in LOWER_IS_BETTER else value), -first.variant.count("-")
 
 
 def _why_none(

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lambdas.fields import shown
 from lambdas.gate_rules import DECISIONS, RECALL, ROW_SHARES, UNSCORED_RATE
 
 Comparison = Mapping[str, Any]
+# Of the rows that a figure rests on, so many may be missing from a pair: what they hide is far below any
+# tolerance. One row may always be, since it is more than this share of a small suite.
+MISSING_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,24 @@ class Evidence:
 
 def suites_with_rows(comparison: Comparison) -> list[str]:
     """Return the suites that have a row, in the order in which they are evaluated."""
-    return [suite for suite in ROW_SHARES if _rows(comparison, suite)]
+    return [suite for suite in ROW_SHARES if rows_of(comparison, suite)]
 
 
 def decisions_with_rows(comparison: Comparison, suite: str) -> list[str]:
     """Return the decisions that a row of `suite` expects, as figures: `recall_<decision>`."""
     names = [f"{RECALL}_{decision}" for decision in DECISIONS]
+    return [name for name in names if has_rows(comparison, suite, name)]
+
+
+def has_rows(comparison: Comparison, suite: str, metric: str) -> bool:
+    """Whether the figure of any variant rests on a row; if none does, the suite has no such row.
+
+    Where a suite has rows but no figures of any variant, nobody knows, and it may have all.
+    """
     variants = comparison["suites"].get(suite, {})
-    return [name for name in names if any(value_of(comparison, suite, one, name)[1] for one in variants)]
+    if not variants:
+        return rows_of(comparison, suite) > 0
+    return any(value_of(comparison, suite, variant, metric)[1] for variant in variants)
 
 
 def value_of(comparison: Comparison, suite: str, variant: str, metric: str) -> tuple[float | None, int]:
@@ -52,22 +66,50 @@ def value_of(comparison: Comparison, suite: str, variant: str, metric: str) -> t
     decision = metric.removeprefix(f"{RECALL}_")
     group = summary["metrics"] if decision == metric else summary["recall"]
     found = group.get(decision, {"value": None, "n": 0})
-    return found["value"], found["n"]
+    return _number(found, "value", 0, 1), _count(found, "n")
 
 
 def evidence_for(comparison: Comparison, suite: str, metric: str, variant: str, over: str) -> Evidence:
-    """Return what is known about `variant` over `over`; `missing` says why a difference is not."""
-    value, over_value = (value_of(comparison, suite, one, metric)[0] for one in (variant, over))
+    """Return what is known about `variant` over `over`; `missing` says why nothing can be built on it.
+
+    A difference on the rows of both says little where one of the two was scored on many more: it may have
+    failed on the very rows that the other lacks.
+    """
+    (value, n), (over_value, over_n) = (value_of(comparison, suite, one, metric) for one in (variant, over))
     known = Evidence(value, over_value)
     if metric == UNSCORED_RATE:
-        return _counted(known, _rows(comparison, suite))
+        return _counted(known, rows_of(comparison, suite))
     pair = _find_pair(comparison, suite, metric, variant, over)
     if pair is None:
-        return replace(known, missing=f"nothing holds {variant} against {over}")
-    if pair["difference"] is None:
-        return replace(known, missing=f"no row was scored for both {variant} and {over}")
-    figures = {name: pair[name] for name in ("difference", "low", "high", "p", "p_holm", "n")}
-    return replace(known, **figures)
+        return replace(known, missing=f"not measured, nothing holds {variant} against {over}")
+    shared = _count(pair, "n")
+    if pair["difference"] is None or not shared:
+        return replace(known, missing=f"not measured, no row was scored for both {variant} and {over}")
+    most = max(n, over_n)
+    if most - shared > max(1, MISSING_SHARE * most):
+        scored = f"{variant if n == most else over} has a score on {most:,}"
+        both = f"only {shared:,} rows were scored for both {variant} and {over}"
+        return replace(known, n=shared, missing=f"not measured, {both}, and {scored}")
+    difference, low, high = (_number(pair, name, -1, 1) for name in ("difference", "low", "high"))
+    p, p_holm = (_number(pair, name, 0, 1) for name in ("p", "p_holm"))
+    return Evidence(value, over_value, difference, low, high, p, p_holm, shared)
+
+
+def _number(found: Mapping[str, Any], name: str, least: float, most: float) -> float | None:
+    """Return a number or null; a share beyond its bounds is a broken file, and no reason to promote."""
+    value = found[name]
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"{name} {shown(value)} is no number from {least} to {most}")
+    return value
+
+
+def _count(found: Mapping[str, Any], name: str) -> int:
+    value = found[name]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} {shown(value)} is no number of rows")
+    return value
 
 
 def _find_pair(
@@ -100,11 +142,13 @@ def _counted(known: Evidence, rows: int) -> Evidence:
 
 
 def _unscored(comparison: Comparison, suite: str, summary: Mapping[str, Any]) -> tuple[float | None, int]:
-    rows = _rows(comparison, suite)
-    scored = summary["metrics"].get(ROW_SHARES[suite][0], {"n": 0})["n"]
+    rows = rows_of(comparison, suite)
+    scored = _count(summary["metrics"].get(ROW_SHARES[suite][0], {"n": 0}), "n")
+    if scored > rows:
+        raise ValueError(f"{suite} has {rows} rows, and {scored} of them were scored")
     return ((rows - scored) / rows if rows else None), rows
 
 
-def _rows(comparison: Comparison, suite: str) -> int:
-    rows: int = comparison["test_sets"].get(suite, {"rows": 0})["rows"]
-    return rows
+def rows_of(comparison: Comparison, suite: str) -> int:
+    """Return how many rows a suite has, scored or not."""
+    return _count(comparison["test_sets"].get(suite, {"rows": 0}), "rows")

@@ -23,6 +23,8 @@ from lambdas.gate_rules import (
     UNSCORED_RATE,
     UNSCORED_TOLERANCE,
     Rule,
+    are_paired,
+    candidates_of,
 )
 
 _TARGET_KEYS = ("target", "over")
@@ -76,7 +78,9 @@ def _rule(where: str, given: object, suites: Sequence[str], variants: Sequence[s
 def _figure(where: str, kind: str, given: object, suites: Sequence[str]) -> tuple[str, str]:
     suite, slash, metric = as_text(where, given).partition("/")
     if not slash:
-        raise InvalidInput(f"{where}: {given!r} is not of the form suite/figure, for example own/accuracy")
+        raise InvalidInput(
+            f"{where}: {shown(given)} is not of the form suite/figure, for example own/accuracy"
+        )
     check_known(where, suite, tuple(ROW_SHARES))
     if suite not in suites:
         raise InvalidInput(
@@ -101,10 +105,21 @@ def _over(where: str, given: object, variants: Sequence[str]) -> str:
     over = as_text(f"{where}.over", given)
     if over not in variants:
         raise InvalidInput(
-            f"{where}: {over!r} is not among the run's variants ({', '.join(variants)}); add it to "
+            f"{where}: {shown(over)} is not among the run's variants ({', '.join(variants)}); add it to "
             "`variants`, or name one of them in `over`"
         )
+    alone = [variant for variant in candidates_of(variants) if not _is_held(variant, over)]
+    if alone:
+        possible = [one for one in variants if all(_is_held(v, one) for v in candidates_of(variants))]
+        raise InvalidInput(
+            f"{where}: no run compares {' or '.join(alone)} with {over}, so that the rule could not be "
+            f"applied; in `over` the run may name {' or '.join(possible) or 'none of its variants'}"
+        )
     return over
+
+
+def _is_held(variant: str, over: str) -> bool:
+    return variant == over or are_paired(variant, over)
 
 
 def _check_mode(where: str, metric: str, strict: bool, beyond_noise: bool) -> None:

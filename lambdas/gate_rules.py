@@ -9,12 +9,26 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 BASELINE = "base"
+UNTRAINED = ("base", "prompt")
+# What is held against what, a over b: that of evaluation/pairs, which no function ships.
+PAIRS = (
+    ("prompt", "base"),
+    ("sft", "base"),
+    ("dpo", "base"),
+    ("sft-dpo", "base"),
+    ("sft-dpo", "sft"),
+    ("sft", "prompt"),
+    ("sft-dpo", "prompt"),
+)
 DECISIONS = ("tool_call", "request_for_info", "cannot_answer", "direct")
 RECALL = "recall"
 # Not one of the suites' figures: which share of a suite's rows a variant has no score for.
 UNSCORED_RATE = "unscored_rate"
 DEFAULT_TOLERANCE = 0.03
 UNSCORED_TOLERANCE = 0.01
+SIGNIFICANCE = 0.05
+# Shares are quotients of counts: a fall of exactly the tolerance is within it.
+ROUNDING = 1e-9
 _GENERATED = ("irrelevance_accuracy", "over_call_rate", "under_call_rate", "malformed_rate")
 # Every figure of a suite that is a share of its rows, the main one first; those of evaluation/suites, which
 # no function ships.
@@ -60,7 +74,7 @@ class Rule:
 
     A target has to rise beyond noise. A guard may fall by its `tolerance` (a share of rows) and no more:
     as measured; if `strict`, with the whole 95% interval; if `beyond_noise`, where noise does not explain it.
-    `is_default`: nobody asked for it, so that it is left out where the suite has no rows for it.
+    `is_default`: nobody asked for it, so that a guard is left out where the suite has no rows for it.
     """
 
     kind: str
@@ -77,10 +91,22 @@ class Rule:
         """The figure as rules name it: `suite/metric`."""
         return f"{self.suite}/{self.metric}"
 
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether the figure counts faults."""
-        return self.metric in LOWER_IS_BETTER
+
+def fall_of(metric: str, difference: float | None) -> float:
+    """Return by how much a figure becomes worse, as a share; where that is unknown, beyond any tolerance."""
+    if difference is None:
+        return float("inf")
+    return difference if metric in LOWER_IS_BETTER else -difference
+
+
+def candidates_of(variants: Sequence[str]) -> list[str]:
+    """Return the variants that may be promoted: those which were trained."""
+    return [variant for variant in variants if variant not in UNTRAINED]
+
+
+def are_paired(variant: str, over: str) -> bool:
+    """Whether a comparison holds the two against each other, whichever way round."""
+    return (variant, over) in PAIRS or (over, variant) in PAIRS
 
 
 def with_unscored(rules: Sequence[Rule]) -> list[Rule]:

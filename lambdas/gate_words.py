@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambdas.gate_evidence import Evidence
-from lambdas.gate_rules import UNSCORED_RATE, Rule
+from lambdas.gate_rules import ROUNDING, SIGNIFICANCE, UNSCORED_RATE, Rule, fall_of
 
 MAX_REASONS = 2
-MAX_LEFT_OUT = 4
+MAX_NAMED = 4
+_MAX_DECIMALS = 6
 
 
 def describe_finding(rule: Rule, evidence: Evidence, passed: bool) -> str:
@@ -17,17 +18,19 @@ def describe_finding(rule: Rule, evidence: Evidence, passed: bool) -> str:
 
     >>> rule = Rule("guard", "own", "over_call_rate", tolerance=0.03)
     >>> describe_finding(rule, Evidence(difference=0.225, n=80), passed=False)
-    'own/over_call_rate +22.5 points over base, tolerance 3'
+    'own/over_call_rate +22.5 points over base (80 rows), tolerance 3'
     """
     if evidence.missing is not None or evidence.difference is None:
         return f"{rule.name}: {evidence.missing}"
-    moved = f"{rule.name} {100 * evidence.difference:+.1f} points over {rule.over}"
     if rule.kind == "target":
+        moved = f"{rule.name} {_signed(evidence.difference, 1)} points over {rule.over}"
         return f"{moved}{_sureness(evidence)}{'' if passed else _why_no_rise(evidence)}"
-    allowed = f"{moved}, tolerance {100 * (rule.tolerance or 0):g}"
-    if rule.metric == UNSCORED_RATE:
-        return allowed if passed else f"{allowed}: rows without a score say nothing for it"
-    return f"{allowed}{_guard_note(rule, evidence, passed)}"
+    moved = _against_tolerance(rule, evidence.difference)
+    rows = "1 row" if evidence.n == 1 else f"{evidence.n:,} rows"
+    return (
+        f"{rule.name} {moved} points over {rule.over} ({rows}), tolerance {100 * (rule.tolerance or 0):.3g}"
+        f"{_guard_note(rule, evidence, passed)}"
+    )
 
 
 def describe_verdict(
@@ -48,8 +51,23 @@ def _promotion(promoted: str, entries: Sequence[Mapping[str, Any]]) -> str:
     own = [entry for entry in entries if entry["variant"] == promoted]
     targets = [entry["statement"] for entry in own if entry["kind"] == "target"]
     guards = len(own) - len(targets)
-    held = f"; {guards} {'guard' if guards == 1 else 'guards'} held" if guards else ""
+    held = f"; {guards} {'guard' if guards == 1 else 'guards'} held{_by_noise(own)}" if guards else ""
     return f"{promoted} is promoted: {', '.join(targets)}{held}."
+
+
+def _by_noise(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Name the guards that fell beyond their tolerance and held because noise explains it."""
+    named = [
+        f"{entry['suite']}/{entry['metric']} {_signed(entry['difference'], 1)} points ({entry['n']:,} rows)"
+        for entry in entries
+        if entry["kind"] == "guard" and entry["beyond_noise"] and _is_above(entry)
+    ]
+    return f", {len(named)} of them within noise only: {_some(named)}" if named else ""
+
+
+def _is_above(entry: Mapping[str, Any]) -> bool:
+    difference = entry["difference"]
+    return difference is not None and fall_of(entry["metric"], difference) > entry["tolerance"] + ROUNDING
 
 
 def _refusal(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -68,49 +86,66 @@ def _first(statements: Sequence[str]) -> str:
 
 
 def _omissions(left_out: Sequence[str]) -> str:
-    if not left_out:
-        return ""
-    shown = ", ".join(left_out[:MAX_LEFT_OUT])
-    more = f" and {len(left_out) - MAX_LEFT_OUT} more" if len(left_out) > MAX_LEFT_OUT else ""
-    return f" Left out, having no rows: {shown}{more}."
+    return f" Left out, having no rows: {_some(left_out)}." if left_out else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"{', '.join(names[:MAX_NAMED])}{more}"
 
 
 def _sureness(evidence: Evidence) -> str:
     parts = []
     if evidence.low is not None and evidence.high is not None:
-        parts.append(f"95% interval {100 * evidence.low:+.1f} to {100 * evidence.high:+.1f}")
+        parts.append(f"95% interval {_signed(evidence.low, 1)} to {_signed(evidence.high, 1)}")
     if evidence.p_holm is not None:
-        parts.append(_format_p(evidence.p_holm))
+        parts.append(format_p(evidence.p_holm))
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _format_p(p: float) -> str:
-    """Write a p value as the comparison does: never as 0, and to the third place near the threshold."""
+def format_p(p: float) -> str:
+    """Write a p value as the comparison does: never as 0, and never across the threshold."""
     if p < 0.001:
         return "p < 0.001"
+    if p < SIGNIFICANCE <= round(p, 3):
+        return f"p < {SIGNIFICANCE:g}"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def _why_no_rise(evidence: Evidence) -> str:
-    return ": no rise" if _is_sure(evidence) else f": within noise on {evidence.n} rows"
+    return ": no rise" if _is_sure(evidence) else f": within noise on {evidence.n:,} rows"
 
 
 def _is_sure(evidence: Evidence) -> bool:
-    return evidence.p_holm is not None and evidence.p_holm < 0.05
+    return evidence.p_holm is not None and evidence.p_holm < SIGNIFICANCE
 
 
 def _guard_note(rule: Rule, evidence: Evidence, passed: bool) -> str:
     if rule.strict and not passed:
         return f", but the 95% interval reaches {_worst(rule, evidence)}"
-    above = rule.beyond_noise and passed and abs(evidence.difference or 0) > (rule.tolerance or 0)
-    return f": within noise on {evidence.n} rows" if above and _is_worse(rule, evidence) else ""
+    if rule.metric == UNSCORED_RATE and not passed:
+        return ": rows without a score say nothing for it"
+    is_above = fall_of(rule.metric, evidence.difference) > (rule.tolerance or 0) + ROUNDING
+    return ": within noise" if rule.beyond_noise and passed and is_above else ""
 
 
 def _worst(rule: Rule, evidence: Evidence) -> str:
     ends = [end for end in (evidence.low, evidence.high) if end is not None]
-    worst = max(ends) if rule.lower_is_better else min(ends)
-    return f"{100 * worst:+.1f}"
+    if len(ends) < 2:
+        return "nobody knows where"
+    return _against_tolerance(rule, max(ends, key=lambda end: fall_of(rule.metric, end)))
 
 
-def _is_worse(rule: Rule, evidence: Evidence) -> bool:
-    return ((evidence.difference or 0) > 0) is rule.lower_is_better
+def _against_tolerance(rule: Rule, difference: float) -> str:
+    """Write a difference in points, with as many decimals as it takes to see on which side it lies."""
+    fall, tolerance = fall_of(rule.metric, difference), rule.tolerance or 0.0
+    is_above = fall > tolerance + ROUNDING
+    enough = (
+        d for d in range(1, _MAX_DECIMALS) if (round(100 * fall, d) > 100 * tolerance + 1e-7) is is_above
+    )
+    return _signed(difference, next(enough, _MAX_DECIMALS))
+
+
+def _signed(share: float, decimals: int) -> str:
+    # Without the sum a small loss would read as -0.0.
+    return f"{round(100 * share, decimals) + 0.0:+.{decimals}f}"

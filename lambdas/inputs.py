@@ -82,7 +82,7 @@ def parse_input(given: object, defaults: Defaults) -> RunInput:
     if "dataset" not in fields:
         raise InvalidInput('dataset: missing; give a data set, for example {"dataset": "nvidia/When2Call"}')
     if fields.get("deploy", False) is not False:
-        raise InvalidInput(f"deploy: {fields['deploy']!r} cannot be done; only false is supported")
+        raise InvalidInput(f"deploy: {shown(fields['deploy'])} cannot be done; only false is supported")
     variants = _names("variants", fields.get("variants", list(DEFAULT_VARIANTS)), VARIANTS)
     suites = _names("suites", fields.get("suites", list(DEFAULT_SUITES)), SUITES)
     return RunInput(
@@ -116,12 +116,10 @@ def _budget(value: object) -> float | None:
 def _source(where: str, value: object) -> str:
     text = as_text(where, value)
     if len(text) > MAX_ARGUMENT_CHARACTERS:
-        raise InvalidInput(
-            f"{where}: {text[:40]!r}… is too long; a job's argument has 256 characters at most"
-        )
+        raise InvalidInput(f"{where}: {shown(text)} is too long; a job's argument has 256 characters at most")
     if not any(pattern.fullmatch(text) for pattern in (_S3_URI, _HUB_NAME, _STAGED_NAME)):
         raise InvalidInput(
-            f"{where}: {text!r} is neither an S3 URI (s3://bucket/prefix/) nor a name on the hub "
+            f"{where}: {shown(text)} is neither an S3 URI (s3://bucket/prefix/) nor a name on the hub "
             "(org/name or org/name@revision) nor the bare name of what is staged in the bucket"
         )
     return text
@@ -132,7 +130,7 @@ def _names(where: str, value: object, known: tuple[str, ...]) -> list[str]:
     for i, name in enumerate(given):
         check_known(f"{where}[{i}]", name, known)
     if len(set(given)) < len(given):
-        raise InvalidInput(f"{where}: {given!r} names one of them twice")
+        raise InvalidInput(f"{where}: {shown(given)} names one of them twice")
     return [name for name in known if name in given]
 
 
@@ -170,8 +168,8 @@ def _check_bfcl(source: str, suites: list[str]) -> None:
         )
     if "/" in source and not source.startswith("s3://"):
         raise InvalidInput(
-            f"dataset.bfcl: {source!r} is neither {BFCL_WHEEL!r} nor an S3 URI (s3://bucket/prefix/) nor the "
-            "bare name of what is staged in the bucket; BFCL is not fetched from the hub"
+            f"dataset.bfcl: {shown(source)} is neither {BFCL_WHEEL!r} nor an S3 URI (s3://bucket/prefix/) "
+            "nor the bare name of what is staged in the bucket; BFCL is not fetched from the hub"
         )
 
 
@@ -193,7 +191,9 @@ def _preferences(where: str, value: object) -> list[str]:
     types = [as_text(f"{where}[{i}]", name) for i, name in enumerate(as_list(where, value))]
     for i, name in enumerate(types):
         if not _INSTANCE_TYPE.fullmatch(name):
-            raise InvalidInput(f"{where}[{i}]: {name!r} is no SageMaker instance type like 'ml.g5.2xlarge'")
+            raise InvalidInput(
+                f"{where}[{i}]: {shown(name)} is no SageMaker instance type like 'ml.g5.2xlarge'"
+            )
     if len(types) > MAX_INSTANCE_PREFERENCES:
         raise InvalidInput(f"{where}: {len(types)} types are given, {MAX_INSTANCE_PREFERENCES} at most")
     return list(dict.fromkeys(types))

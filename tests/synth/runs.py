@@ -104,7 +104,8 @@ class Execution:
             cause = {"errorMessage": str(error), "errorType": name, "stackTrace": ["…"]}
             raise StateError(name, json.dumps(cause)) from error
         if state == "CheckGate":
-            return with_verdict(event, json.dumps(self.comparison).encode(), "s3://b/comparison.json")
+            comparison = {"run_id": event["run_id"], **self.comparison}
+            return with_verdict(event, json.dumps(comparison).encode(), "s3://b/comparison.json")
         if state in ("CountCosts", "CountFinalCosts"):
             return with_actual_cost(event, self._describe)
         assert state == "ScorePredictions"

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.sentences import format_p
 from lambdas import gate_words
-from lambdas.check_gate import BadComparison, with_verdict
+from lambdas.check_gate import BadComparison, BadPlan, with_verdict
 from lambdas.gate import check_gate
+from lambdas.gate_rules import DECISIONS
 
 ROWS = {"own": 400, "bfcl_single_turn": 2000, "when2call_mcq": 400}
 TRAINED = ["base", "sft", "sft-dpo"]
@@ -29,6 +31,7 @@ class Planted:
         self.values: dict[tuple[str, str, str], float] = {}
         self.pairs: dict[tuple[str, str, str, str], dict[str, Any]] = {}
         self.unscored: dict[tuple[str, str], int] = {}
+        self.counted: dict[tuple[str, str], int] = {}
         self.empty: set[tuple[str, str]] = {("own", "recall_direct")}
 
     def plant(
@@ -42,8 +45,9 @@ class Planted:
         self.pairs[suite, metric, variant, over] = {
             "difference": change, "low": change - 2 * noise, "high": change + 2 * noise,
             "p": likely if p is None else p, "p_holm": likely if p is None else p,
-            "n": self.rows[suite] if n is None else n,
         }  # fmt: skip
+        if n is not None:
+            self.counted[suite, metric] = n
         return self
 
     def to_json(self) -> dict[str, Any]:
@@ -69,29 +73,32 @@ class Planted:
             "high": 0.02,
             "p": 1.0,
             "p_holm": 1.0,
-            "n": self.rows[suite],
         }
         if (suite, metric) in self.empty:
-            nothing = {**dict.fromkeys(nothing), "n": 0}
+            nothing = dict.fromkeys(nothing)
         known = self.pairs.get((suite, metric, a, b), nothing)
-        return {"suite": suite, "metric": metric, "a": a, "b": b, **known}
+        n = min(self._n(suite, metric, variant) for variant in (a, b))
+        return {"suite": suite, "metric": metric, "a": a, "b": b, "n": n, **known}
+
+    def _n(self, suite: str, metric: str, variant: str) -> int:
+        if (suite, metric) in self.empty:
+            return 0
+        return self.counted.get((suite, metric), self.rows[suite]) - self.unscored.get((suite, variant), 0)
 
     def _summary(self, suite: str, variant: str) -> dict[str, Any]:
-        scored = self.rows[suite] - self.unscored.get((suite, variant), 0)
         metrics: dict[str, Any] = {}
         recall: dict[str, Any] = {}
         for one, metric in _figures(self.rows):
             if one == suite:
-                is_empty = (suite, metric) in self.empty
-                value = None if is_empty else self.values.get((suite, metric, variant), 0.5)
-                entry = {"value": value, "low": value, "high": value, "n": 0 if is_empty else scored}
+                n = self._n(suite, metric, variant)
+                value = self.values.get((suite, metric, variant), 0.5) if n else None
+                entry = {"value": value, "low": value, "high": value, "n": n}
                 (recall if metric.startswith("recall_") else metrics)[metric.removeprefix("recall_")] = entry
         return {"metrics": metrics, "recall": recall, "confusion": {}}
 
 
 def _figures(suites: Mapping[str, int]) -> list[tuple[str, str]]:
-    decisions = ("tool_call", "request_for_info", "cannot_answer", "direct")
-    recalls = [f"recall_{one}" for one in decisions]
+    recalls = [f"recall_{one}" for one in DECISIONS]
     generated = ["accuracy", "irrelevance_accuracy", "over_call_rate", "malformed_rate", "ast_accuracy"]
     own = {"when2call_mcq": ["acc_norm", *recalls]}
     return [(suite, metric) for suite in suites for metric in own.get(suite, [*generated, *recalls])]
@@ -133,7 +140,9 @@ PLANTED: list[tuple[str, float, float, int | None, bool, str]] = [
     ("own/recall_request_for_info", -0.07, 0.03, None, False, "recall of one decision"),
     ("own/recall_request_for_info", -0.07, 0.4, 40, True, "what noise explains on 40 rows"),
     ("own/recall_request_for_info", -0.07, 0.099, 40, False, "what it explains once in ten at most"),
-    ("own/recall_request_for_info", -0.16, 0.4, 12, False, "too large to be left to noise"),
+    ("own/recall_request_for_info", -0.16, 0.4, 20, False, "three rows: too large to be left to noise"),
+    ("own/recall_request_for_info", -0.16, 0.4, 12, True, "two rows of a handful are no large fall"),
+    ("own/recall_request_for_info", -0.4, 0.5, 5, True, "two of five neither"),
     ("when2call_mcq/recall_tool_call", -0.06, 0.01, None, False, "a suite that is chosen from"),
     ("bfcl_single_turn/recall_cannot_answer", -0.06, 0.01, None, False, "a decision on BFCL"),
 ]
@@ -151,7 +160,8 @@ def test_a_planted_regression_stops_a_variant(
     (entry,) = [rule for rule in verdict["rules"] if f"{rule['suite']}/{rule['metric']}" == figure]
     assert entry["passed"] is promoted
     assert entry["difference"] == change
-    assert f"{100 * change:+.1f} points over base, tolerance 3" in entry["statement"]
+    counted = f"{n or ROWS[figure.partition('/')[0]]:,} rows"
+    assert f"{100 * change:+.1f} points over base ({counted}), tolerance 3" in entry["statement"]
     if not promoted:
         assert verdict["statement"].startswith(f"No variant is promoted. sft: {figure} ")
 
@@ -260,7 +270,7 @@ def test_a_variant_of_which_no_row_was_scored_does_not_slip_by() -> None:
         planted.pairs["own", metric, "sft", "base"] = nothing
     verdict = check_gate(planted.to_json(), None, ["base", "sft"])
     assert verdict["promoted"] is None
-    assert "own/accuracy: no row was scored for both sft and base" in verdict["statement"]
+    assert "own/accuracy: not measured, no row was scored for both sft" in verdict["statement"]
 
 
 SCORED: list[tuple[int, int, bool, str]] = [
@@ -268,7 +278,8 @@ SCORED: list[tuple[int, int, bool, str]] = [
     (0, 4, True, "one point of them"),
     (0, 5, False, "more than that"),
     (40, 40, True, "rows that nobody can be graded on"),
-    (40, 0, True, "more than the base"),
+    (4, 0, True, "a few that the base lacks"),
+    (40, 0, False, "what the base failed on may be what the variant breaks"),
 ]
 
 
@@ -281,6 +292,69 @@ def test_a_variant_cannot_win_by_failing_on_its_hard_rows(
     for rules in (None, [TARGET]):
         verdict = check_gate(planted.to_json(), rules, ["base", "sft"])
         assert (verdict["promoted"] == "sft") is promoted, reason
+
+
+def _hide(document: dict[str, Any], suite: str, metric: str, scored: Mapping[str, int], both: int) -> None:
+    """Let only so many rows of a figure be scored for each variant, and so many for two of them."""
+    group, name = ("recall", metric[7:]) if metric.startswith("recall_") else ("metrics", metric)
+    for variant, n in scored.items():
+        value = {"value": 0.5 if n else None, "low": None, "high": None, "n": n}
+        document["suites"][suite][variant][group][name] = value
+    for pair in [*document["paired"], *document["guarded"]]:
+        if (pair["suite"], pair["metric"]) == (suite, metric):
+            pair["n"] = both
+            if not both:
+                pair.update(dict.fromkeys(("difference", "low", "high", "p", "p_holm")))
+
+
+HIDDEN: list[tuple[str, dict[str, int], int, str, str]] = [
+    ("irrelevance_accuracy", {"base": 0, "sft": 40}, 0, "no row was scored for both", "none of the base's"),
+    ("recall_cannot_answer", {"base": 2, "sft": 40}, 2, "sft has a score on 40", "two of the base's forty"),
+    ("recall_cannot_answer", {"base": 40, "sft": 2}, 2, "base has a score on 40", "two of the variant's"),
+    ("recall_cannot_answer", {"base": 30, "sft": 30}, 20, "only 20 rows were scored for both", "other rows"),
+    ("recall_cannot_answer", {"base": 39, "sft": 40}, 39, "", "one row says too little to stop anything"),
+    ("recall_cannot_answer", {"base": 38, "sft": 40}, 38, "only 38 rows", "two are more than a point"),
+    ("recall_cannot_answer", {"base": 390, "sft": 394}, 390, "only 390 rows", "so are four of 394"),
+    ("recall_cannot_answer", {"base": 20, "sft": 20}, 20, "", "rows that neither has"),
+    ("accuracy", {"base": 0, "sft": 0}, 0, "own/accuracy: not measured", "a default target stays"),
+]
+
+
+@pytest.mark.parametrize(
+    ("metric", "scored", "both", "said", "reason"), HIDDEN, ids=[row[4] for row in HIDDEN]
+)
+def test_rows_that_one_side_lacks_hide_nothing(
+    metric: str, scored: dict[str, int], both: int, said: str, reason: str
+) -> None:
+    document = _risen(["base", "sft"]).to_json()
+    _hide(document, "own", metric, scored, both)
+    verdict = check_gate(document, None, ["base", "sft"])
+    assert (verdict["promoted"] is None) is bool(said), reason
+    assert said in verdict["statement"]
+    assert verdict["left_out"] == []
+
+
+ONE_ROW: list[tuple[int, int, bool, str, str]] = [
+    (50, 1, True, "", "one of fifty is two points, and one row"),
+    (120, 2, False, "+1.7 points over base (120 rows), tolerance 1:", "two of so few"),
+    (199, 2, False, "+1.01 points over base (199 rows), tolerance 1:", "a breach that rounding would hide"),
+    (200, 2, True, "", "a point"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "unscored", "promoted", "said", "reason"), ONE_ROW, ids=[row[4] for row in ONE_ROW]
+)
+def test_one_row_without_a_score_stops_nothing(
+    rows: int, unscored: int, promoted: bool, said: str, reason: str
+) -> None:
+    planted = _risen(["base", "sft"], {"own": rows})
+    planted.unscored["own", "sft"] = unscored
+    document = planted.to_json()
+    verdict = check_gate(document, [TARGET], ["base", "sft"])
+    (entry,) = [rule for rule in verdict["rules"] if rule["metric"] == "unscored_rate"]
+    assert entry["passed"] is promoted, reason
+    assert said in entry["statement"]
 
 
 def test_of_several_the_best_on_the_first_target_is_promoted() -> None:
@@ -346,8 +420,75 @@ def test_many_reasons_are_cut_short_in_the_statement_and_whole_in_the_rules() ->
     planted.plant("own/ast_accuracy", "sft", -0.1)
     verdict = check_gate(planted.to_json(), None, TRAINED)
     assert verdict["statement"].count(" points over base") == 4
-    assert "and 1 more rule; sft-dpo: own/over_call_rate +10.0 points over base," in verdict["statement"]
+    assert "and 1 more rule; sft-dpo: own/over_call_rate +10.0 points over base (" in verdict["statement"]
     assert sum(not rule["passed"] for rule in verdict["rules"]) == 5
+
+
+def test_a_promotion_names_the_guards_that_noise_alone_held() -> None:
+    planted = _risen(["base", "sft"])
+    planted.plant("own/recall_tool_call", "sft", -0.1, p=0.2, n=40)
+    planted.plant("own/over_call_rate", "sft", 0.05, p=0.4)
+    planted.plant("own/malformed_rate", "sft", 0.03, p=0.4)
+    statement = check_gate(planted.to_json(), None, ["base", "sft"])["statement"]
+    assert (
+        "guards held, 2 of them within noise only: own/over_call_rate +5.0 points (400 rows), "
+        "own/recall_tool_call -10.0 points (40 rows)."
+    ) in statement
+
+
+def test_many_guards_that_noise_held_are_counted_and_four_named() -> None:
+    planted = _risen(["base", "sft"])
+    for figure in ("own/irrelevance_accuracy", "own/ast_accuracy", *(f"own/recall_{d}" for d in DECISIONS)):
+        planted.plant(figure, "sft", -0.05, p=0.4)
+    statement = check_gate(planted.to_json(), None, ["base", "sft"])["statement"]
+    assert "5 of them within noise only: " in statement
+    assert statement.count("-5.0 points (") == 4
+    assert " and 1 more." in statement
+
+
+WORDS: list[tuple[str, dict[str, Any], float, bool, str, str]] = [
+    (
+        "ast_accuracy",
+        {"beyond_noise": True},
+        0.47 - 0.5,
+        True,
+        "tolerance 3",
+        "the tolerance itself is no fall",
+    ),
+    ("ast_accuracy", {"beyond_noise": True}, -0.031, True, "tolerance 3: within noise", "beyond it"),
+    ("ast_accuracy", {"beyond_noise": True}, 0.2, True, "tolerance 3", "a rise is none"),
+    ("ast_accuracy", {}, -0.0304, False, "-3.04 points over base (400 rows), tolerance 3", "just beyond it"),
+    ("ast_accuracy", {}, -0.030001, False, "-3.0001 points over base (400 rows)", "hardly beyond it"),
+    ("ast_accuracy", {}, -0.0296, True, "-3.0 points over base (400 rows), tolerance 3", "just within it"),
+    ("over_call_rate", {}, 0.0304, False, "+3.04 points over base (400 rows), tolerance 3", "a rate"),
+    ("ast_accuracy", {"tolerance": 0.0125}, -0.0124, True, "-1.2 points", "a finer tolerance"),
+    ("ast_accuracy", {}, -0.00001, True, " +0.0 points", "no minus before nothing"),
+    ("ast_accuracy", {"strict": True}, 0.0096, False, "the 95% interval reaches -3.04", "where an end lies"),
+]
+
+
+@pytest.mark.parametrize(
+    ("metric", "fields", "change", "passed", "said", "reason"), WORDS, ids=[row[5] for row in WORDS]
+)
+def test_the_words_show_on_which_side_of_the_tolerance_a_fall_lies(
+    metric: str, fields: dict[str, Any], change: float, passed: bool, said: str, reason: str
+) -> None:
+    planted = _risen(["base", "sft"]).plant(f"own/{metric}", "sft", change, p=0.5)
+    verdict = check_gate(planted.to_json(), [TARGET, {"guard": f"own/{metric}", **fields}], ["base", "sft"])
+    (entry,) = [rule for rule in verdict["rules"] if rule["metric"] == metric]
+    assert entry["passed"] is passed, reason
+    assert said in entry["statement"]
+    assert entry["statement"].endswith("within noise") is said.endswith("within noise")
+
+
+@given(st.floats(0, 1))
+def test_p_is_written_as_the_comparison_writes_it(p: float) -> None:
+    assert gate_words.format_p(p) == format_p(p)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.0009999, 0.001, 0.0494, 0.0499, 0.0499999, 0.05, 0.0999, 0.1, 1.0])
+def test_p_is_written_alike_near_its_borders(p: float) -> None:
+    assert gate_words.format_p(p) == format_p(p)
 
 
 @given(
@@ -367,24 +508,86 @@ def test_what_is_promoted_passes_every_rule_and_never_lost_fifteen_points(
         assert (fall if figure.endswith("rate") else -fall) <= 0.15 + 1e-9
 
 
-BROKEN: list[tuple[bytes, str, str]] = [
-    (b"{", "not JSON", "cut short"),
-    (b"[" * 100_000, "not JSON", "nested beyond reading"),
-    (b"[]", "lacks suites", "a list"),
-    (b'{"suites": {}, "paired": [], "test_sets": {}}', "lacks guarded", "of an older form"),
-    (
-        b'{"suites": {"own": {"base": {}}}, "paired": [], "guarded": [], "test_sets": {"own": {"rows": 1}}}',
-        "not of the form",
-        "without figures",
-    ),
+WHOLE = '{"run_id": "r", "suites": {}, "paired": [], "guarded": [], "test_sets": {}}'
+BROKEN: list[tuple[str, str, str]] = [
+    ("{", "not JSON", "cut short"),
+    ("[" * 100_000, "not JSON", "nested beyond reading"),
+    ("[]", "lacks run_id", "a list"),
+    (WHOLE.replace('"guarded": [], ', ""), "lacks guarded", "of an older form"),
+    (WHOLE.replace("{}", "[]"), "not of the form.*AttributeError", "lists for objects"),
+    (WHOLE.replace('"r"', '"other"'), "of the run 'other', not of 'r'", "of another run"),
+    (WHOLE.replace('"r"', "null"), "of the run None, not of 'r'", "of no run"),
+    (WHOLE.replace("[]", "[NaN]"), "not JSON .NaN is no number", "what JSON has no word for"),
+    (WHOLE.replace("[]", "[-Infinity]"), "-Infinity is no number", "nor for this"),
+    (WHOLE.replace("[]", "[1e400]"), "1e400 is no number", "a number beyond all numbers"),
 ]
 
 
 @pytest.mark.parametrize(("text", "said", "reason"), BROKEN, ids=[row[2] for row in BROKEN])
-def test_a_broken_comparison_ends_in_one_clear_error(text: bytes, said: str, reason: str) -> None:
-    plan = {"input": {"gate": None}, "evaluated": TRAINED}
+def test_a_broken_comparison_ends_in_one_clear_error(text: str, said: str, reason: str) -> None:
+    plan = {"run_id": "r", "input": {"gate": None}, "evaluated": TRAINED}
+    with pytest.raises(BadComparison, match=said) as raised:
+        with_verdict(plan, text.encode(), "s3://b/comparison.json")
+    assert len(str(raised.value)) < 250, reason
+
+
+PLAN: Mapping[str, Any] = {"run_id": "r", "input": {"gate": None}, "evaluated": ["base", "sft"]}
+LACKING: list[tuple[Any, str]] = [
+    ({}, "input"),
+    ({**PLAN, "input": {}}, "input.gate"),
+    ({**PLAN, "input": []}, "input.gate"),
+    ({"run_id": "r", "input": {"gate": None}}, "evaluated"),
+    ({"input": {"gate": None}, "evaluated": []}, "run_id"),
+]
+
+
+@pytest.mark.parametrize(("plan", "field"), LACKING, ids=[str(i) for i in range(len(LACKING))])
+def test_a_plan_that_lacks_a_field_is_not_blamed_on_the_comparison(plan: Any, field: str) -> None:
+    with pytest.raises(BadPlan, match=f"lacks {field},"):
+        with_verdict(plan, WHOLE.encode(), "s3://b/comparison.json")
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in a document, as its container and the key there."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, inner in pairs for place in [(value, key), *_places(inner)]]
+
+
+@pytest.mark.parametrize("damage", ["x", [], {}, True, -1, 7, 1e300, None], ids=repr)
+def test_a_damaged_figure_promotes_nothing_that_would_not_be(damage: Any) -> None:
+    """Of a variant that breaks one guard; whatever is damaged, the guard or the error speaks."""
+    planted = _risen(["base", "sft"], {"own": 400}).plant("own/over_call_rate", "sft", 0.3)
+    document = planted.to_json()
+    spared = [one for one in document["guarded"] if one["metric"] == "over_call_rate"]
+    for holder, key in _places({"suites": document["suites"], "pairs": document["paired"]}):
+        whole = holder[key]
+        holder[key] = damage
+        try:
+            verdict = with_verdict(PLAN, json.dumps(document).encode(), "s3://b/c.json")["gate"]
+            assert verdict["promoted"] is None, (holder, key)
+        except BadComparison as error:
+            assert len(str(error)) < 250
+        holder[key] = whole
+    assert len(spared) == 1
+
+
+NUMBERS: list[tuple[str, Any, str]] = [
+    ("difference", 2.0, "difference 2.0 is no number from -1 to 1"),
+    ("difference", "0.2", "difference '0.2' is no number"),
+    ("p_holm", -1, "p_holm -1 is no number from 0 to 1"),
+    ("p_holm", True, "p_holm True is no number"),
+    ("n", 1.5, "n 1.5 is no number of rows"),
+    ("n", -3, "n -3 is no number of rows"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), NUMBERS, ids=[row[2] for row in NUMBERS])
+def test_a_figure_beyond_its_bounds_is_a_broken_file(name: str, value: Any, said: str) -> None:
+    document = _risen(["base", "sft"]).to_json()
+    for pair in document["paired"]:
+        pair[name] = value
     with pytest.raises(BadComparison, match=said):
-        with_verdict(plan, text, "s3://b/comparison.json")
+        with_verdict(PLAN, json.dumps(document).encode(), "s3://b/c.json")
 
 
 def test_the_verdict_joins_the_plan_and_fits_into_a_states_output() -> None:
