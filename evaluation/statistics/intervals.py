@@ -61,9 +61,11 @@ def effective_rows(conversations: Sequence[Proportion]) -> float:
     The effect is the variance between conversations over that of so many single rows, 1 at least; few
     conversations know it badly, for which Korn and Graubard (1998) take Student's t in place of the normal.
     Where all rows are right or all wrong nothing tells how alike turns are: each conversation then counts
-    once.
+    once. 0.0 where no conversation has a row.
     """
     rights, sizes = np.array([one for one in conversations if one.n], dtype=float).reshape(-1, 2).T
+    if not len(sizes):
+        return 0.0
     groups, rows, share = len(sizes), sizes.sum(), rights.sum() / sizes.sum()
     if groups == rows:
         return float(rows)
@@ -101,7 +103,7 @@ def _greatest_f1(tally: MacroF1) -> float:
 
 
 def _effective(tally: Proportion, conversations: Sequence[Tally] | None) -> float:
-    shares = [one for one in conversations or () if isinstance(one, Proportion)]
+    shares = [one for one in conversations or () if isinstance(one, Proportion) and one.n]
     return effective_rows(shares) if shares else tally.n
 
 

@@ -184,13 +184,20 @@ def test_turns_of_conversations_count_for_no_more_than_rows(pairs: list[tuple[in
         ([(0, 4)] * 10, 10, "all wrong"),
         ([(2, 5)], 1, "one conversation is one observation"),
         ([(0, 0), (1, 1), (0, 1)], 2, "a conversation without rows counts for nothing"),
+        ([(0, 0), (0, 0)], 0, "nor do several"),
+        ([], 0, "no conversation"),
     ],
-    ids=["single_turns", "right", "wrong", "one", "empty"],
+    ids=["single_turns", "right", "wrong", "one", "empty", "all_empty", "none"],
 )
 def test_effective_rows_where_they_can_be_told_by_hand(
     shares: list[tuple[int, int]], effective: float, why: str
 ) -> None:
     assert effective_rows([Proportion(*one) for one in shares]) == pytest.approx(effective), why
+
+
+def test_conversations_without_rows_leave_the_rows_as_they_are() -> None:
+    whole = Proportion(3, 5)
+    assert estimate(whole, [Proportion(0, 0)]) == estimate(whole)
 
 
 def test_conversations_that_are_right_or_wrong_as_a_whole_count_about_once_each() -> None:
