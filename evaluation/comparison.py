@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.jsonl import read_jsonl, read_rows
+from evaluation.jsonl import read_object, read_rows, read_scores
 from evaluation.judge import JudgeReport
 from evaluation.pairs import (
     PAIRS,
@@ -26,7 +26,6 @@ from evaluation.sentences import describe_pair
 from evaluation.suites import SUITES, suite_files
 from evaluation.summary import Summary, summarise
 from evaluation.toolcalls.score import Score
-from evaluation.toolcalls.suite import score_of
 from jobs.doors import BadInput
 
 __all__ = [
@@ -136,7 +135,10 @@ def read_comparison(path: Path, data_dir: Path, scores_dir: Path) -> Comparison:
     All figures are worked out again from rows and scores; `judge` alone is the file's. Raises BadInput where
     the file cannot be read, or says something else than the scores come to.
     """
-    said = _read_json(path)
+    try:
+        said = read_object(path)
+    except BadInput as error:
+        raise BadInput(f"{error}; compare the variants first") from error
     run_id = said.get("run_id")
     if run_id is not None and not isinstance(run_id, str):
         raise BadInput(f"{path}: run_id {run_id!r}: a string or null is expected")
@@ -171,16 +173,6 @@ def _pair_as_json(pair: Pair) -> dict[str, Any]:
         "detectable": pair.detectable,
         "statement": describe_pair(pair),
     }
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}; compare the variants first") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{path}: expected a JSON object; compare the variants first")
-    return content
 
 
 def _read_judge(said: Mapping[str, Any], path: Path) -> dict[str, dict[str, JudgeReport]]:
@@ -221,16 +213,4 @@ def _short(value: Any) -> str:
 def _read_scores(scores_dir: Path, variants: Sequence[str], suite: str) -> dict[str, dict[str, Score]]:
     """The scores by variant; one that lacks the file has no row scored, which the tables then show."""
     paths = {variant: scores_dir / variant / f"{suite}.jsonl" for variant in variants}
-    return {variant: _read_file(path) if path.is_file() else {} for variant, path in paths.items()}
-
-
-def _read_file(path: Path) -> dict[str, Score]:
-    scores: dict[str, Score] = {}
-    for number, record in enumerate(read_jsonl(path), 1):
-        try:
-            scores[str(record["id"])] = score_of(record)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(
-                f"{path}, line {number}: no score ({error!r}); score the predictions again"
-            ) from error
-    return scores
+    return {variant: read_scores(path) if path.is_file() else {} for variant, path in paths.items()}

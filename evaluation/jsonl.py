@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from evaluation.toolcalls import DECISIONS
+from evaluation.toolcalls.score import Score
+from evaluation.toolcalls.suite import score_of
 from jobs.doors import BadInput
 
 STREAMS = ("-", "/dev/stdin", "/dev/stdout", "/dev/stderr")
@@ -19,6 +21,42 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
     Raises BadInput naming the file and the line.
     """
+    return [record for _, record in _numbered(path)]
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object. Raises BadInput naming the file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: expected a JSON object")
+    return content
+
+
+def read_scores(path: Path) -> dict[str, Score]:
+    """Read ``scores.jsonl`` by row id. Raises BadInput naming the file and the line, also for an id twice."""
+    scores: dict[str, Score] = {}
+    for number, record in _numbered(path):
+        row_id = record.get("id")
+        try:
+            score = score_of(record)
+        except ValueError as error:
+            raise BadInput(
+                f"{path}, line {number}: no score: {error}; score the predictions again"
+            ) from error
+        if not isinstance(row_id, str):
+            raise BadInput(f"{path}, line {number}: no score: 'id' must be a string")
+        if row_id in scores:
+            raise BadInput(
+                f"{path}, line {number}: the id {row_id!r} is there twice; score the predictions again"
+            )
+        scores[row_id] = score
+    return scores
+
+
+def _numbered(path: Path) -> list[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file")
     try:
@@ -26,7 +64,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text: {error}") from error
-    return [_read_line(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+    return [(number, _read_line(line, path, number)) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from evaluation.toolcalls.choices import score_choices
+from evaluation.toolcalls.counts import counts_as_written
+from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 from evaluation.toolcalls.gold import Row
 from evaluation.toolcalls.parse import FORMATS, parse_completion
 from evaluation.toolcalls.score import Score, score_completion
 from evaluation.toolcalls.values import DEFAULT_RULES, Rules
 
 Prediction = Mapping[str, Any]
+
+_COUNTS = counts_as_written(0, 0).keys()
+# The whole numbers that a float holds exactly.
+_MAX_COUNT = 2**53
 
 
 class SuiteScores(NamedTuple):
@@ -73,7 +79,10 @@ def record_of(row_id: str, score: Score) -> dict[str, Any]:
 
 
 def score_of(record: Mapping[str, Any]) -> Score:
-    """Read back a line of ``scores.jsonl``. Raises KeyError or TypeError for another shape."""
+    """Read back a line of ``scores.jsonl``. Raises ValueError, naming the field, for what is no score."""
+    fault = _fault_of(record)
+    if fault:
+        raise ValueError(fault)
     return Score(
         value=record["value"],
         reason=record["reason"],
@@ -82,6 +91,40 @@ def score_of(record: Mapping[str, Any]) -> Score:
         error=record.get("error"),
         counts=dict(record.get("counts", {})),
     )
+
+
+def _fault_of(record: Mapping[str, Any]) -> str | None:
+    """What no figure could count, None for a score."""
+    absent = [name for name in ("value", "reason", "parts") if name not in record]
+    if absent:
+        return f"'{absent[0]}' is absent"
+    value, parts, reason = record["value"], record["parts"], record["reason"]
+    decision, error, counts = record.get("decision"), record.get("error"), record.get("counts", {})
+    decisions = (*DECISIONS, MALFORMED)
+    needs = (
+        (value is None or _is_number(value, 1), "'value' must be null or a number from 0 to 1"),
+        (_are_shares(parts), "'parts' must be an object of numbers from 0 to 1"),
+        (reason is None or isinstance(reason, str), "'reason' must be null or a string"),
+        (error is None or isinstance(error, str), "'error' must be null or a string"),
+        (decision is None or decision in decisions, f"'decision' must be one of {', '.join(decisions)}"),
+        (value is None or None not in (reason, decision), "a 'value' needs a 'reason' and a 'decision'"),
+        (counts == {} or _are_counts(counts), f"'counts' must be whole numbers: {', '.join(_COUNTS)}"),
+    )
+    return next((need for is_met, need in needs if not is_met), None)
+
+
+def _are_shares(parts: Any) -> bool:
+    return isinstance(parts, dict) and all(_is_number(one, 1) for one in parts.values())
+
+
+def _are_counts(counts: Any) -> bool:
+    if not isinstance(counts, dict) or counts.keys() != _COUNTS:
+        return False
+    return all(isinstance(one, int) and _is_number(one, _MAX_COUNT) for one in counts.values())
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _score(predictions: list[Prediction], row: Row, rules: Rules, lenient: bool) -> Score:

@@ -19,7 +19,7 @@ from evaluation.comparison import (
     read_comparison,
 )
 from evaluation.figures import FIGURES, OUTCOMES
-from evaluation.jsonl import read_jsonl
+from evaluation.jsonl import read_jsonl, read_scores
 from evaluation.judge import JudgeReport
 from evaluation.pairs import compare_suite, guarded_metrics
 from evaluation.sentences import describe_pair
@@ -257,6 +257,42 @@ def test_a_file_that_is_no_comparison_is_named(text: str | None, run_dir: Path, 
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(BadInput, match=r"comparison\.json.*compare the variants first"):
         read_comparison(path, run_dir / "data", run_dir / "scores")
+
+
+def wrong(line: dict[str, Any], **change: Any) -> str:
+    return json.dumps({**line, **change})
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda line: wrong(line, decision=["a"]), "'decision' must be"),
+        (lambda line: wrong(line, counts={"calls": "x"}), "'counts' must be"),
+        (lambda line: wrong(line, value=float("nan")), "'value' must be"),
+        (lambda line: wrong(line, value="1.0"), "'value' must be"),
+        (lambda line: wrong(line, parts=[["decision", 1.0]]), "'parts' must be"),
+        (lambda line: wrong(line, id=5), "'id' must be"),
+        (lambda line: json.dumps({"id": "x"}), "'value' is absent"),
+        (lambda line: wrong(line, id="x"), "'x' is there twice"),
+        (lambda line: "{", "not JSON"),
+    ],
+    ids=["decision", "counts", "nan", "text", "parts", "id", "bare", "twice", "cut"],
+)
+def test_a_damaged_line_of_scores_is_named(
+    damage: Callable[[dict[str, Any]], str], message: str, run_dir: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "scores" / "sft" / "own.jsonl"
+    path.parent.mkdir(parents=True)
+    line = read_jsonl(run_dir / "scores" / "sft" / "own.jsonl")[0]
+    # A blank line is skipped, and counted.
+    path.write_text(f"{wrong(line, id='x')}\n\n{damage(line)}\n")
+    with pytest.raises(BadInput, match=rf"own\.jsonl, line 3: .*{message}"):
+        compare(None, run_dir / "data", tmp_path / "scores")
+
+
+def test_scores_are_read_as_they_were_written(run_dir: Path, comparison: Comparison) -> None:
+    assert read_scores(run_dir / "scores" / "sft" / "own.jsonl") == comparison.scores["own"]["sft"]
+    assert any(one.value is None for one in comparison.scores["own"]["sft"].values())
 
 
 def test_the_digest_of_a_suite_is_that_of_its_rows_in_any_order(run_dir: Path) -> None:

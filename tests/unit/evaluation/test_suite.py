@@ -60,6 +60,53 @@ def test_a_score_survives_its_line(score: Score) -> None:
     assert score_of(record_of("r1", score)) == score
 
 
+GOOD_LINE = {
+    **record_of("r1", score_suite([ROW], [GOOD]).scores["r1"]),
+    "error": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"value": "1.0"}, "value"),
+        ({"value": float("nan")}, "value"),
+        ({"value": 1.5}, "value"),
+        ({"value": -0.1}, "value"),
+        ({"value": 10**400}, "value"),
+        ({"value": True}, "value"),
+        ({"decision": ["a"]}, "decision"),
+        ({"decision": "call"}, "decision"),
+        ({"decision": None}, "decision"),
+        ({"reason": 5}, "reason"),
+        ({"reason": None}, "reason"),
+        ({"parts": [["decision", 1.0]]}, "parts"),
+        ({"parts": {"decision": "x"}}, "parts"),
+        ({"parts": {"decision": float("inf")}}, "parts"),
+        ({"parts": None}, "parts"),
+        ({"error": {}}, "error"),
+        ({"counts": {"calls": "x"}}, "counts"),
+        ({"counts": {"calls": 1}}, "counts"),
+        ({"counts": None}, "counts"),
+        ({"counts": {**GOOD_LINE["counts"], "calls": 0.5}}, "counts"),
+        ({"counts": {**GOOD_LINE["counts"], "calls": -1}}, "counts"),
+        ({"counts": {**GOOD_LINE["counts"], "calls": True}}, "counts"),
+        ({"counts": {**GOOD_LINE["counts"], "calls": 10**400}}, "counts"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else str(sorted(one.items()))[:60],
+)
+def test_a_line_that_no_figure_could_count_is_no_score(change: dict[str, Any], field: str) -> None:
+    assert score_of(GOOD_LINE).is_correct
+    with pytest.raises(ValueError, match=f"'{field}'"):
+        score_of({**GOOD_LINE, **change})
+
+
+@pytest.mark.parametrize("field", ["value", "reason", "parts"])
+def test_a_score_has_every_field(field: str) -> None:
+    with pytest.raises(ValueError, match=f"'{field}' is absent"):
+        score_of({name: one for name, one in GOOD_LINE.items() if name != field})
+
+
 def graded(*outcomes: tuple[str, str | None]) -> list[Graded]:
     made = []
     for expected, taken in outcomes:
