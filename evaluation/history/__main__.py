@@ -17,12 +17,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from evaluation.history.differences import print_comparisons
 from evaluation.history.groups import group_runs
 from evaluation.history.listing import list_group
-from evaluation.history.names import find_run, nearest
+from evaluation.history.names import find_run, known_champions, nearest
 from evaluation.history.plain import comparison_to_json, listing_to_json
 from evaluation.history.runs import Run, Store
-from evaluation.history.tables import WIDTH, print_comparisons, print_faults, print_listing
+from evaluation.history.tables import WIDTH, print_faults, print_listing
 from evaluation.history.two_runs import compare_runs, other_code
 from evaluation.suites import SUITES
 from jobs import container
@@ -53,12 +54,13 @@ def _list(store: Store, runs: Sequence[Run], given: argparse.Namespace) -> None:
         )
     listings = [list_group(store, group, given.last) for group in groups]
     links = [store.link(one.suite, one.digest) if one.digest else None for one in groups]
+    champions = known_champions(store)
     if given.json:
-        print(json.dumps(listing_to_json(listings, runs, links), indent=1, allow_nan=False))
+        print(json.dumps(listing_to_json(listings, runs, links, champions), indent=1, allow_nan=False))
         return
     console = _console()
     for listing, link in zip(listings, links, strict=True):
-        print_listing(console, listing, link)
+        print_listing(console, listing, link, champions)
     print_faults(console, runs)
 
 

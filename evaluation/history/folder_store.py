@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from evaluation.history.files import read_object, read_row_file, read_score_file
 from evaluation.history.runs import Row, Run, Scores, Unreadable, fault_of
+from evaluation.report.costs import jobs_of
 from evaluation.suites import SUITES
 from jobs.doors import BadInput
 
@@ -66,6 +67,7 @@ def _run_of(folder: Path) -> Run:
     given = _mapping(execution.get("input"))
     status = str(execution.get("status", SUCCEEDED))
     values = _values_of(_mapping(comparison.get("suites")))
+    cost = _mapping(_mapping(comparison.get("cost")).get("actual"))
     return Run(
         run_id=str(execution.get("name") or comparison.get("run_id") or folder.name),
         key=str(folder),
@@ -75,7 +77,8 @@ def _run_of(folder: Path) -> Run:
         seed=str(given.get("seed", "")),
         trained_on=str(data.get("data_hash") or ""),
         promoted=str(_mapping(comparison.get("gate")).get("promoted") or ""),
-        cost_usd=_number(_mapping(_mapping(comparison.get("cost")).get("actual")).get("usd")),
+        cost_usd=_number(cost.get("usd")),
+        variant_usd=_usd_by_variant(cost.get("lines"), {variant for _, _, variant in values}),
         test_sets=_test_sets(_mapping(comparison.get("test_sets"))),
         values=values,
         fault=fault_of("FINISHED" if status == SUCCEEDED else status, values, fault),
@@ -111,6 +114,14 @@ def _values_of(suites: Mapping[str, Any]) -> dict[tuple[str, str, str], float]:
                 if value is not None:
                     values[suite, metric, str(variant)] = value
     return values
+
+
+def _usd_by_variant(lines: object, variants: Iterable[str]) -> dict[str, float]:
+    """What the jobs of each variant cost together; a variant with a job of unknown cost is left out."""
+    given = [_mapping(line) for line in lines] if isinstance(lines, list) else []
+    by_job = {str(line.get("job")): _number(line.get("usd")) for line in given}
+    costs = {variant: [by_job.get(job) for job in jobs_of(variant)] for variant in variants}
+    return {variant: sum(filter(None, its)) for variant, its in costs.items() if None not in its}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from evaluation.comparison import sort_variants
 from evaluation.history.runs import Run
@@ -35,11 +36,17 @@ class Group:
         """The suite's main metric."""
         return SUITES[self.suite].main_metric
 
+    @property
+    def last_used(self) -> datetime:
+        """When the newest of its runs began."""
+        return max(entry.runs[-1].started for entry in self.entries)
+
 
 def group_runs(runs: Sequence[Run], suite: str | None = None, variant: str | None = None) -> list[Group]:
     """Group usable runs, the oldest first, by suite and test set; `suite` and `variant` leave out all others.
 
-    Groups follow the suites' order, and of one suite the last used test set comes first.
+    As the lines in them, groups go by date: the last used test set comes last, and suites of one run follow
+    the suites' order.
     """
     groups = []
     for name in SUITES if suite is None else [suite]:
@@ -47,9 +54,8 @@ def group_runs(runs: Sequence[Run], suite: str | None = None, variant: str | Non
         for run in runs:
             if not run.fault and run.variants_of(name, SUITES[name].main_metric):
                 by_digest.setdefault(run.test_sets.get(name, ""), []).append(run)
-        newest_first = sorted(by_digest.items(), key=lambda one: one[1][-1].started, reverse=True)
-        groups += [Group(name, digest, _entries(name, on_it, variant)) for digest, on_it in newest_first]
-    return [group for group in groups if group.entries]
+        groups += [Group(name, digest, _entries(name, on_it, variant)) for digest, on_it in by_digest.items()]
+    return sorted((group for group in groups if group.entries), key=lambda group: group.last_used)
 
 
 def _entries(suite: str, runs: Sequence[Run], only: str | None) -> list[Entry]:

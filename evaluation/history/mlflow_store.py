@@ -29,6 +29,7 @@ MODELS = "toolwright-"
 CHAMPION = "champion"
 RUNS_PER_REQUEST = 1000
 METRIC_PARTS = 3
+USD = "usd/"
 
 T = TypeVar("T")
 
@@ -90,7 +91,8 @@ class MlflowStore:
             return None
         wanted = quote(f"tags.`{TEST_SET}{suite}` = '{digest}'", safe="")
         page = f"{self._uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs"
-        return f"{page}?compareRunsMode=CHART&searchFilter={wanted}"
+        # Experiments that hold traces open as those of agents, and without /runs the filter is lost.
+        return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&searchFilter={wanted}"
 
     def _parents(self) -> list[TrackedRun]:
         try:
@@ -134,6 +136,7 @@ def _run_of(tracked: TrackedRun) -> Run:
     tags, metrics, info = tracked.data.tags, tracked.data.metrics, tracked.info
     values = _values_of(metrics)
     cost = metrics.get("cost/usd")
+    by_variant = {name.removeprefix(USD): usd for name, usd in metrics.items() if name.startswith(USD)}
     return Run(
         run_id=tags.get("run_id") or info.run_name or info.run_id,
         key=info.run_id,
@@ -146,6 +149,7 @@ def _run_of(tracked: TrackedRun) -> Run:
         code=tags.get("code_hash", ""),
         promoted=tags.get("promoted", ""),
         cost_usd=cost if cost is not None and math.isfinite(cost) else None,
+        variant_usd={variant: usd for variant, usd in by_variant.items() if math.isfinite(usd)},
         test_sets={
             key.removeprefix(TEST_SET): value for key, value in tags.items() if key.startswith(TEST_SET)
         },

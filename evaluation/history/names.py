@@ -43,6 +43,14 @@ def find_run(name: str, runs: Sequence[Run], store: Store) -> Named:
     return Named(run, variant or None)
 
 
+def known_champions(store: Store) -> frozenset[tuple[str, str]]:
+    """Run id and variant of each champion; none where no registry answers, which a list can do without."""
+    try:
+        return frozenset(store.champions().values())
+    except BadInput:
+        return frozenset()
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """The known names that are like this one, or else the last few, as a list in words."""
     like = get_close_matches(name, known, n=SHOWN, cutoff=0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,10 @@ from evaluation.sentences import describe_pair
 
 
 def listing_to_json(
-    listings: Sequence[Listing], runs: Sequence[Run], links: Sequence[str | None]
+    listings: Sequence[Listing],
+    runs: Sequence[Run],
+    links: Sequence[str | None],
+    champions: Collection[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """`groups`: a test set each, with its lines and `links`; `not_listed`: runs without figures, and why."""
     return {
@@ -23,7 +26,7 @@ def listing_to_json(
                 "suite": one.group.suite,
                 "test_set": one.group.digest or None,
                 "metric": one.group.metric,
-                "lines": [_line(line) for line in one.lines],
+                "lines": [_line(line, champions) for line in one.lines],
                 "earlier": one.earlier,
                 "notes": dict(one.notes),
                 "mlflow": link,
@@ -53,11 +56,18 @@ def comparison_to_json(a: Run, b: Run, found: Sequence[SuiteComparison]) -> dict
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: Line, champions: Collection[tuple[str, str]]) -> dict[str, Any]:
+    variant = line.entry.variant
     return {
-        "variant": line.entry.variant,
+        "variant": variant,
         "runs": [
-            {**_run(run), **asdict(figure), "is_promoted": run.promoted == line.entry.variant}
+            {
+                **_run(run),
+                "variant_usd": run.variant_usd.get(variant),
+                **asdict(figure),
+                "is_promoted": run.promoted == variant,
+                "is_champion": (run.run_id, variant) in champions,
+            }
             for run, figure in zip(line.entry.runs, line.figures, strict=True)
         ],
         "repeats": [run.run_id for run in line.entry.repeats],

@@ -22,8 +22,9 @@ class Run:
 
     `key`: by which its store finds it; `revision`: of the base model's weights; `trained_on`: a digest of its
     training rows; `code`: of the code that ran; `promoted`: the variant that its gate let through;
-    `test_sets`: a digest by suite; `values`: figures by (suite, metric, variant); `fault`: why it cannot be
-    compared, empty where it can. Texts that nobody recorded are empty.
+    `cost_usd`: of the whole run; `variant_usd`: of the jobs that a variant needs, without those that all
+    share; `test_sets`: a digest by suite; `values`: figures by (suite, metric, variant); `fault`: why it
+    cannot be compared, empty where it can. Texts that nobody recorded are empty.
     """
 
     run_id: str
@@ -37,6 +38,7 @@ class Run:
     code: str = ""
     promoted: str = ""
     cost_usd: float | None = None
+    variant_usd: Mapping[str, float] = field(default_factory=dict)
     test_sets: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     fault: str = ""

@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from evaluation.comparison import compare
 from evaluation.jsonl import write_jsonl
+from evaluation.report.costs import jobs_of
 from tests.unit.evaluation.rows import call_row
 
 SUITE = "own"
@@ -36,6 +37,8 @@ class Authored:
     code: str = "c1"
     promoted: str | None = None
     usd: float | None = 1.5
+    # Of each job of the plan.
+    job_usd: float | None = 0.25
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -62,7 +65,7 @@ def write_folder(runs: Path, one: Authored) -> Path:
         write_jsonl(folder / "scores" / variant / f"{SUITE}.jsonl", _scores(one.rows, right))
     content = compare(one.name, folder / "data", folder / "scores").to_json()
     content["gate"]["promoted"] = one.promoted
-    content["cost"] = {"actual": {"usd": one.usd, "lines": []}}
+    content["cost"] = {"actual": {"usd": one.usd, "lines": _cost_lines(one)}}
     (folder / "comparison.json").write_text(json.dumps(content))
     (folder / "data" / "run.json").write_text(json.dumps({"data_hash": one.trained_on}))
     given = {"base_model": one.base_model, "recipe": one.recipe, "seed": one.seed}
@@ -90,6 +93,8 @@ def log_run(client: MlflowClient, experiment: str, runs: Path, one: Authored) ->
                 client.log_metric(run_id, f"{SUITE}/{metric}/{variant}", found["value"])
     if one.usd is not None:
         client.log_metric(run_id, "cost/usd", one.usd)
+    for variant in one.right if one.job_usd is not None else ():
+        client.log_metric(run_id, f"usd/{variant}", len(jobs_of(variant)) * (one.job_usd or 0.0))
     digest = hashlib.sha256(one.trained_on.encode()).hexdigest()[:16]
     trained_on = Dataset("train_sft", digest, "local", "{}")
     client.log_inputs(
@@ -100,6 +105,11 @@ def log_run(client: MlflowClient, experiment: str, runs: Path, one: Authored) ->
     client.log_artifacts(run_id, str(folder / "scores"), "scores")
     client.set_terminated(run_id, "FINISHED")
     return run_id
+
+
+def _cost_lines(one: Authored) -> list[dict[str, Any]]:
+    jobs = ["prepare", *dict.fromkeys(job for variant in one.right for job in jobs_of(variant)), "report"]
+    return [{"job": job, "usd": None if job == "report" else one.job_usd} for job in jobs]
 
 
 def _scores(rows: Sequence[Mapping[str, Any]], right: int) -> list[dict[str, Any]]:

@@ -52,15 +52,15 @@ def listed(door: Door, folder: Path, *arguments: str) -> dict[str, Any]:
     return content
 
 
-def test_a_test_set_is_a_table_of_its_own_the_last_used_first(door: Door, runs: Path) -> None:
+def test_a_test_set_is_a_table_of_its_own_the_last_used_last(door: Door, runs: Path) -> None:
     groups = listed(door, runs)["groups"]
     names = [[line["runs"][0]["run_id"] for line in group["lines"]] for group in groups]
-    assert names == [["tune-c1", "tune-c1"], ["tune-a1", "tune-b1", "tune-a1", "tune-b1"]]
+    assert names == [["tune-a1", "tune-b1", "tune-a1", "tune-b1"], ["tune-c1", "tune-c1"]]
     assert len({group["test_set"] for group in groups}) == 2
 
 
 def test_a_line_says_what_changed_since_the_run_before(door: Door, runs: Path) -> None:
-    base, base_later, sft, sft_later = listed(door, runs)["groups"][1]["lines"]
+    base, base_later, sft, sft_later = listed(door, runs)["groups"][0]["lines"]
     assert base["change"] is None and sft["change"] is None, "nothing was before"
     assert sft_later["before"] == "tune-a1/sft"
     change = sft_later["change"]
@@ -77,7 +77,7 @@ def test_the_table_shows_run_setup_promotion_and_cost(door: Door, runs: Path) ->
     printed = door(runs, "--suite", SUITE)
     line = next(one for one in printed.splitlines() if "tune-b1 *" in one)
     assert line.split() == ["2026-11-02", "tune-b1", "*", "2", "0", "75.0", *line.split()[6:]]
-    assert line.split()[-1] == "2.25" and "real" in line
+    assert line.split()[-4:] == ["real", "<", "0.001", "$0.50"], "p after Holm, and what sft's two jobs cost"
     assert "setup 2: base model small, recipe small-dora" in printed
     assert "promoted by its run's gate" in printed
 
@@ -92,7 +92,7 @@ def test_the_table_shows_run_setup_promotion_and_cost(door: Door, runs: Path) ->
 def test_the_list_can_be_made_shorter(
     door: Door, runs: Path, arguments: tuple[str, ...], names: list[str]
 ) -> None:
-    group = listed(door, runs, *arguments)["groups"][1]
+    group = listed(door, runs, *arguments)["groups"][0]
     assert [line["runs"][0]["run_id"] for line in group["lines"]] == names
     assert group["lines"][-1]["before"] == "tune-a1/sft", "what is left out is still what is compared with"
 
@@ -114,7 +114,8 @@ def test_a_run_without_a_variant_stands_for_all_that_both_have(door: Door, runs:
     ]
     printed = door(runs, "tune-b1", "tune-a1")
     assert "accuracy: tune-b1/sft over tune-a1/sft: +41.7 points" in printed
-    assert "under_call_rate (lower is better)" in printed
+    assert "ast_accuracy" in printed
+    assert "under_call_rate" not in printed and "other figures did not move" in printed
 
 
 def test_the_two_sides_of_a_comparison_mirror_each_other(door: Door, runs: Path) -> None:
@@ -250,12 +251,53 @@ def test_a_damaged_run_is_said_and_costs_no_other(door: Door, tmp_path: Path) ->
         "tune-lost",
     ]
     assert group["lines"][-1]["change"] is None, "its scores cannot be read"
-    assert "holds no scores" in group["notes"]["tune-lost"][0]
-    assert "tune-failed ended FAILED" in door(tmp_path)
+    assert "own.jsonl" in group["notes"]["tune-lost"][0]
+    assert "tune-failed ended FAILED" in " ".join(door(tmp_path).split())
     with pytest.raises(BadInput, match="tune-failed: cannot be compared: ended FAILED"):
         door(tmp_path, "tune-failed", "tune-a1")
     with pytest.raises(BadInput, match=r"tune-lost: own\.jsonl: holds no scores"):
         door(tmp_path, "tune-lost", "tune-a1")
+
+
+def test_a_seed_that_was_run_again_is_named_and_not_counted_twice(door: Door, tmp_path: Path) -> None:
+    for number, seed in enumerate((0, 1, 0)):
+        write_folder(tmp_path, replace(FIRST, name=f"tune-s{number}", seed=seed, day=number, promoted="sft"))
+    printed = door(tmp_path)
+    assert printed.count("also run with seed 0: tune-s0 *, not counted twice") == 1, "once for both variants"
+    assert printed.count("tune-s0") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(("--variant", "sft"), "p: decides whether the change is real", id="one change"),
+        pytest.param((), "p: allows for all 2 changes shown (Holm)", id="two"),
+    ],
+)
+def test_the_legend_says_how_many_changes_p_allows_for(
+    door: Door, runs: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in door(runs, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("job_usd", "cost"),
+    [
+        pytest.param(0.25, "$0.50", id="training and prediction, not what all variants share"),
+        pytest.param(0.0021, "$0.0042", id="below a cent"),
+        pytest.param(None, "—", id="unknown"),
+    ],
+)
+def test_a_line_costs_what_its_own_jobs_cost(
+    door: Door, tmp_path: Path, job_usd: float | None, cost: str
+) -> None:
+    write_folder(tmp_path, replace(FIRST, job_usd=job_usd))
+    base, sft = (line for line in door(tmp_path).splitlines() if "tune-a1" in line)
+    assert sft.split()[-1] == cost
+    assert base.split()[-1] != cost or job_usd is None
+    (run,) = listed(door, tmp_path)["groups"][0]["lines"][1]["runs"]
+    assert run["cost_usd"] == 1.5, "the whole run's is kept beside it"
+    assert run["variant_usd"] == (None if job_usd is None else pytest.approx(2 * job_usd))
 
 
 def test_a_run_that_recorded_no_test_set_is_listed_and_not_compared(door: Door, tmp_path: Path) -> None:

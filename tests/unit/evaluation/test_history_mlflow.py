@@ -75,7 +75,7 @@ def door(uri: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 
 def test_the_list_holds_every_execution_and_no_child(door: Door) -> None:
     content: dict[str, Any] = json.loads(door("--json"))
-    group, lost = content["groups"]
+    lost, group = content["groups"]
     names = [[run["run_id"] for run in line["runs"]] for line in group["lines"]]
     assert names == [["tune-a1", "tune-a2"], ["tune-b1"]] * 2
     assert group["lines"][3]["change"]["difference"] == pytest.approx(19 / 40)
@@ -128,6 +128,31 @@ def test_the_champion_is_held_against_another_variant_of_its_run(door: Door) -> 
     assert (pair["a"], pair["b"]) == ("tune-b1/sft", "tune-b1/base")
 
 
+def test_the_champions_line_is_marked(door: Door) -> None:
+    printed = door()
+    marked = [line.split()[1:3] for line in printed.splitlines() if "@" in line]
+    assert marked == [["tune-b1", "*@"], ["the", "registered"]], "promoted too, and said beneath"
+    runs = [
+        run
+        for group in json.loads(door("--json"))["groups"]
+        for line in group["lines"]
+        for run in line["runs"]
+    ]
+    assert sum(run["is_champion"] for run in runs) == 1
+
+
+def test_without_a_registry_the_list_is_shown_all_the_same(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: MlflowClient, wanted: str) -> Any:
+        raise MlflowException("no registry")
+
+    monkeypatch.setattr(MlflowClient, "search_registered_models", refuse)
+    assert "@" not in door()
+    with pytest.raises(BadInput, match="the model registry does not answer"):
+        door("champion", "tune-a1")
+
+
 def test_runs_of_other_code_may_have_been_graded_otherwise(door: Door) -> None:
     said = "made by different code"
     assert said in door("tune-b1", "tune-a1")
@@ -167,7 +192,11 @@ def test_the_link_filters_the_experiment_to_the_test_set(uri: str) -> None:
     link = store.link(SUITE, "feed")
     assert link is not None and link.startswith("http://127.0.0.1:5000/#/experiments/")
     query = parse_qs(urlsplit(urlsplit(link).fragment).query)
-    assert query == {"compareRunsMode": ["CHART"], "searchFilter": ["tags.`test_set.own` = 'feed'"]}
+    assert query == {
+        "workflowType": ["machine_learning"],
+        "compareRunsMode": ["CHART"],
+        "searchFilter": ["tags.`test_set.own` = 'feed'"],
+    }
 
 
 def test_no_experiment_and_no_server_are_said(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
