@@ -66,6 +66,7 @@ class PipelineFunctions(Construct):
                 "lambdas/plan_run.py",
                 "lambdas/costs.py",
                 "lambdas/inputs.py",
+                "lambdas/plan_size.py",
                 "lambdas/prices.json",
             ),
             environment={

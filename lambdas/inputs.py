@@ -19,6 +19,7 @@ from lambdas.fields import (
     shown,
 )
 from lambdas.gate_input import parse_rules
+from lambdas.gate_rules import Rule, default_rules
 
 VARIANTS = ("base", "prompt", "sft", "dpo", "sft-dpo")
 # What a run without `variants` compares; `prompt` costs another prediction and is asked for by name.
@@ -179,6 +180,13 @@ def _gate(value: object, suites: list[str], variants: list[str]) -> list[Mapping
         return None
     parse_rules(value, suites, variants)
     return [as_object("gate", rule) for rule in value] if isinstance(value, list) else None
+
+
+def rules_of(run: RunInput) -> list[Rule]:
+    """Return the rules of a run's gate: its own, or the default ones of its suites."""
+    if run.gate is None:
+        return default_rules(run.suites)
+    return parse_rules(run.gate, run.suites, run.variants)
 
 
 def _instances(value: object) -> Mapping[str, list[str]]:

@@ -17,7 +17,17 @@ import boto3
 
 from lambdas.costs import Prices, as_cost, cost_line, read_prices
 from lambdas.fields import InvalidInput, check_known
-from lambdas.inputs import BFCL_WHEEL, ROW_KINDS, SOURCES, VARIANTS, Defaults, RunInput, parse_input
+from lambdas.inputs import (
+    BFCL_WHEEL,
+    ROW_KINDS,
+    SOURCES,
+    VARIANTS,
+    Defaults,
+    RunInput,
+    parse_input,
+    rules_of,
+)
+from lambdas.plan_size import check_size
 
 # Beyond its running time a job may wait for an instance, and moves its data before and after.
 WAIT_SECONDS = 7200
@@ -122,7 +132,7 @@ def plan_run(
     jobs = {step.key: _job(step, run, layout) for step in steps(run.variants)}
     jobs["prepare"]["arguments"] = _prepare_arguments(run, dataset, jobs, staged_model, given)
     data_uri = jobs["prepare"]["model_uri"]
-    return {
+    plan = {
         "run_id": layout.run_id,
         "run_tag": layout.base_name,
         "bucket": layout.bucket,
@@ -137,6 +147,8 @@ def plan_run(
         "plan_uri": f"{layout.runs}plan/",
         "cost": _cost(run, jobs, environment.prices),
     }
+    check_size(plan, rules_of(run), run.variants)
+    return plan
 
 
 def _choices(run: RunInput, jobs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.pairs import guarded_metrics
+from evaluation.pairs import PAIRS, guarded_metrics
 from evaluation.suites import SUITES
 from evaluation.toolcalls.decision import DECISIONS
 from lambdas import gate_rules
@@ -104,6 +104,10 @@ WRONG: list[tuple[Any, list[str], str]] = [
     (_guard("own/unscored_rate", strict=True), ["counted"], "what is counted has no interval"),
     ([{**TARGET, "over": "dpo"}], ["gate[0]", "'dpo'", "`variants`"], "a variant that the run lacks"),
     ([{**TARGET, "over": 1}], ["gate[0].over", "text"], "a number is no variant"),
+    ([{"target": "own/" + "x" * 10**5}], ["(own)", "…", "Known: accuracy"], "a long figure is cut"),
+    ([{"target": "x" * 10**5}], ["suite/figure", "…"], "without a suite too"),
+    ([{"x" * 10**5: "own/accuracy"}], ["gate[0]", "…", "Known: target"], "and a key"),
+    ([{**TARGET, "over": "x" * 10**5}], ["gate[0]", "…", "sft-dpo"], "and a variant"),
     ([TARGET, TARGET], ["gate[1]", "twice"], "the same rule twice"),
     ([{"guard": "own/accuracy"}], ["guards alone", '{"target"'], "nothing that has to rise"),
 ]
@@ -116,12 +120,51 @@ def test_a_bad_rule_is_named_with_the_way_out(rules: Any, named: list[str], reas
     for word in named:
         assert word in str(raised.value), reason
     assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 600
 
 
 def test_without_the_base_a_rule_over_it_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"gate\[0\]: 'base' is not among the run's variants \(sft\)"):
         parse_rules([TARGET], READ, ["sft"])
     assert parse_rules([{**TARGET, "over": "sft"}], READ, ["sft"])
+
+
+OVER: list[tuple[list[str], str, str | None, str]] = [
+    (["base", "sft", "sft-dpo"], "sft", None, "sft-dpo is compared with sft"),
+    (["base", "sft", "sft-dpo"], "sft-dpo", None, "and the other way round"),
+    (
+        ["base", "dpo", "sft-dpo"],
+        "dpo",
+        "no run compares sft-dpo with dpo, .* may name base$",
+        "no such pair",
+    ),
+    (["base", "sft", "dpo", "sft-dpo"], "sft", "no run compares dpo with sft", "none for one candidate"),
+    (["base", "prompt", "sft", "sft-dpo"], "prompt", None, "tuning over a prompt"),
+    (
+        ["base", "prompt", "dpo"],
+        "prompt",
+        "compares dpo with prompt, .* may name base or dpo$",
+        "but for dpo",
+    ),
+    (["sft", "dpo"], "dpo", "may name none of its variants$", "no way out"),
+    (["base", "prompt"], "prompt", None, "nothing is a candidate"),
+]
+
+
+@pytest.mark.parametrize(("variants", "over", "said", "reason"), OVER, ids=[row[3] for row in OVER])
+def test_over_names_what_every_candidate_is_compared_with(
+    variants: list[str], over: str, said: str | None, reason: str
+) -> None:
+    rules = [{**TARGET, "over": over}]
+    if said is None:
+        assert parse_rules(rules, READ, variants)[0].over == over, reason
+        return
+    with pytest.raises(InvalidInput, match=said):
+        parse_rules(rules, READ, variants)
+
+
+def test_the_functions_know_what_the_evaluation_compares() -> None:
+    assert gate_rules.PAIRS == PAIRS
 
 
 _WORDS = ("target", "guard", "tolerance", "strict", "beyond_noise", "over")
