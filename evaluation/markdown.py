@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from evaluation.report.visible import make_visible
+
 # Code, emphasis, links and images, the end of a cell, headings and quotes at the start, and addresses, which
 # readers make links of. An underscore inside a word formats nothing.
 _FORMATS = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)|^[#>+-]|(?<=:)//|(?<=www)\.|@")
@@ -14,12 +16,12 @@ _ENTITIES = {"<": "&lt;", "&": "&amp;"}
 
 
 def escape(value: object) -> str:
-    r"""One line of text in which nothing formats.
+    r"""One line of text in which nothing formats, and nothing is unseen.
 
     >>> escape("a_b|c <img src=x>\n[d](javascript:e), p < 0.1")
     'a_b\\|c &lt;img src=x> \\[d\\](javascript:e), p < 0.1'
     """
-    line = " ".join(str(value).split())
+    line = make_visible(" ".join(str(value).split()))
     plain = _FORMATS.sub(lambda found: f"\\{found.group()}", line)
     return _HTML.sub(lambda found: _ENTITIES[found.group()], plain)
 

@@ -23,6 +23,10 @@ HOSTILE = [
     ("# a", r"\# a", "a heading at the start"),
     ("- a", r"\- a", "a list at the start"),
     ("> a", r"\> a", "a quote at the start"),
+    ("cost\u202etsoc", "cost⟦U+202E⟧tsoc", "text that would run backwards"),
+    ("a\x1b[31m\u200bb", r"a⟦U+001B⟧\[31m⟦U+200B⟧b", "controls and spaces of no width"),
+    ("a\ud800b", "a⟦U+D800⟧b", "half a character"),
+    ("a\u2028b\x85c", "a b c", "line ends of any kind"),
     ("\\|", r"\\\|", "a backslash does not undo the escape"),
 ]
 
