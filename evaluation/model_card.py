@@ -13,6 +13,14 @@ from typing import Any
 import yaml
 
 from evaluation.comparison import Pair
+from evaluation.figures import LOWER_IS_BETTER
+from evaluation.glance import (
+    describe_candidate,
+    describe_weights,
+    figures_line,
+    has_weights,
+    verdict_of_candidate,
+)
 from evaluation.markdown import escape, table
 from evaluation.plan import gate_of, input_of
 from evaluation.registry.candidate import Candidate, estimates_of
@@ -24,10 +32,15 @@ from evaluation.suites import SUITES
 
 # A model of the hub: owner/name.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# In this order in the card, which ends with the digests.
+MADE_FROM = (
+    "run_id", "variant", "base_model", "recipe", "seed", "training_job_name",
+    "base_model_revision", "recipe_hash", "data_hash", "code_hash",
+)  # fmt: skip
 LOADING = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-# The folder that the version's source points to, copied to this machine.
+# The folder with the weights, copied to this machine.
 tokenizer = AutoTokenizer.from_pretrained("model")
 model = AutoModelForCausalLM.from_pretrained("model")
 prompt = tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
@@ -49,20 +62,31 @@ def write_card(
     evaluation.report.rows shows them.
     """
     sections = {
-        "The model": _what_it_is(candidate, results, lineage),
         "Figures": _figures(candidate, results),
-        "Gate": _gate(candidate, results),
         "What it got worse at": _worse(candidate, results),
+        "Gate": _gate(candidate, results),
         "Limits": _limits(results, rows),
         "Cost": _cost(results),
-        "Data": _data(data_report, lineage),
-        "How to load it": [LOADING] if candidate else [],
+        "How to load it": [LOADING] if candidate and has_weights(candidate, results.plan) else [],
+        "Data": _data(data_report),
+        "What it was made from": _made_from(candidate, results, lineage, data_report),
     }
-    lines = [f"# {_title(candidate, results)}", ""]
+    lines = [f"# {_title(candidate, results)}", "", *_summary(candidate, results), ""]
     for heading, content in sections.items():
         if content:
             lines += [f"## {heading}", "", *content, ""]
     return _header(candidate, results) + "\n".join(lines)
+
+
+def _summary(candidate: Candidate | None, results: Results) -> list[str]:
+    """What it is and came to, in a sentence, and whether it is promoted."""
+    if candidate is None:
+        figures = escape(figures_line(results))
+        return [f"No variant of this run was trained; the figures are those of the base: {figures}."]
+    lines = [escape(describe_candidate(candidate, results)), ""]
+    lines.append(f"**{escape(verdict_of_candidate(candidate, results))}**")
+    gone = describe_weights(candidate, results)
+    return [*lines, "", escape(gone)] if gone else lines
 
 
 def _title(candidate: Candidate | None, results: Results) -> str:
@@ -79,7 +103,7 @@ def _header(candidate: Candidate | None, results: Results) -> str:
     measured = _measured(candidate, results)
     if candidate and measured:
         fields["model-index"] = [{"name": candidate.variant, "results": measured}]
-    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---\n\n"
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n\n"
 
 
 def _measured(candidate: Candidate | None, results: Results) -> list[dict[str, Any]]:
@@ -100,29 +124,24 @@ def _measured(candidate: Candidate | None, results: Results) -> list[dict[str, A
     return found
 
 
-def _what_it_is(candidate: Candidate | None, results: Results, lineage: Lineage) -> list[str]:
-    if candidate is None:
-        return ["No variant of this run was trained; the figures are those of the base."]
-    tags = lineage_tags(candidate, results, lineage)
-    shown = (
-        "run_id", "variant", "base_model", "base_model_revision", "recipe", "recipe_hash", "seed",
-        "training_job_name", "code_hash",
-    )  # fmt: skip
-    return table(["made from", ""], [(name, tags[name]) for name in shown if name in tags])
+def _made_from(
+    candidate: Candidate | None, results: Results, lineage: Lineage, report: Mapping[str, Any]
+) -> list[str]:
+    """What somebody needs who makes it again: the run, the recipe, and the digests of all that went in."""
+    tags = lineage_tags(candidate, results, lineage) if candidate else {"run_id": results.comparison.run_id}
+    found = {**tags, "data_hash": lineage.reference.data_hash or report.get("data_hash")}
+    named = [(name, found[name]) for name in MADE_FROM if found.get(name)]
+    return table(["what", "which"], named) if named else []
 
 
-def _data(report: Mapping[str, Any], lineage: Lineage) -> list[str]:
-    digest = lineage.reference.data_hash or report.get("data_hash")
-    lines = [f"Digest of the prepared rows: {escape(digest)}.", ""] if digest else []
+def _data(report: Mapping[str, Any]) -> list[str]:
     splits = report.get("splits")
-    if isinstance(splits, Mapping):
-        rows = [
-            (name, split.get("rows"), ", ".join(f"{source} {count}" for source, count in _sources(split)))
-            for name, split in splits.items()
-            if isinstance(split, Mapping)
-        ]
-        lines += table(["file", "rows", "sources and their rows"], rows)
-    return lines
+    rows = [
+        (name, split.get("rows"), ", ".join(f"{source} {count}" for source, count in _sources(split)))
+        for name, split in (splits.items() if isinstance(splits, Mapping) else ())
+        if isinstance(split, Mapping)
+    ]
+    return table(["file", "rows", "sources and their rows"], rows) if rows else []
 
 
 def _sources(split: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -149,18 +168,17 @@ def _figures(candidate: Candidate | None, results: Results) -> list[str]:
 def _gate(candidate: Candidate | None, results: Results) -> list[str]:
     """The verdict, and the rules for the candidate; comparison.json has those for the others too."""
     gate = gate_of(results.plan)
-    lines = [escape(gate.get("statement") or "No gate was asked."), ""]
+    said = gate.get("statement")
     rules = [
-        rule for rule in gate.get("rules") or () if candidate and rule.get("variant") == candidate.variant
-    ]
-    return lines + [
         f"- {'passed' if rule.get('passed') else 'FAILED'}: {escape(rule.get('statement') or rule)}"
-        for rule in rules
+        for rule in gate.get("rules") or ()
+        if candidate and rule.get("variant") == candidate.variant
     ]
+    return [*([escape(said), ""] if said else []), *rules]
 
 
 def _worse(candidate: Candidate | None, results: Results) -> list[str]:
-    """What fell beyond noise against the base; of a rate of mistakes, what rose."""
+    """What fell beyond noise against the base; of figures that count faults, what rose."""
     if candidate is None:
         return []
     comparison = results.comparison
@@ -178,7 +196,7 @@ def _worse(candidate: Candidate | None, results: Results) -> list[str]:
 
 def _is_loss(pair: Pair) -> bool:
     difference = pair.result.difference or 0.0
-    return difference > 0 if pair.metric.endswith("_rate") else difference < 0
+    return difference > 0 if pair.metric in LOWER_IS_BETTER else difference < 0
 
 
 def _limits(results: Results, rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -45,6 +45,11 @@ def promoted_of(plan: Plan) -> str | None:
     return str(promoted) if promoted else None
 
 
+def is_billed(plan: Plan) -> bool:
+    """Whether AWS billed the run; on the embedded AWS nothing is, and its S3 ends with the run."""
+    return (plan.get("cost") or {}).get("billed") is not False
+
+
 def input_of(plan: Plan) -> Mapping[str, Any]:
     """The execution's input, with every default filled in."""
     return plan.get("input") or {}

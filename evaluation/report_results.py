@@ -20,7 +20,13 @@ from typing import Any
 from evaluation.comparison import read_comparison
 from evaluation.completions import Predictions, find_predictions, read_completions
 from evaluation.mlflow_page.answers import table_of_answers
-from evaluation.mlflow_page.figures import metrics_of, params_of, table_of_figures, tags_of
+from evaluation.mlflow_page.figures import (
+    metrics_by_variant,
+    metrics_of,
+    params_of,
+    table_of_figures,
+    tags_of,
+)
 from evaluation.mlflow_page.files import lay_out
 from evaluation.mlflow_page.note import write_note
 from evaluation.mlflow_page.traces import traces_of
@@ -51,10 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with finish_parent(given.data) as run:
         children = run.children()
         predictions = find_predictions(given.predictions)
-        results = read_results(given, predictions, read_curves(run, children))
+        code_hash = read_code_hash(run)
+        results = read_results(given, predictions, read_curves(run, children), code_hash)
         progress.show(1)
         rows = rows_of(results)["rows"]
-        lineage = _lineage(given.data, run, children)
+        lineage = Lineage(
+            RunReference.read(given.data), code_hash, run.tags(), by_variant(children, TRAINING)
+        )
         card = write_card(choose_candidate(results), results, lineage, _read_data_report(given.data), rows)
         written = write_results(results, card, given.out)
         progress.show(2)
@@ -62,14 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log_files(run, given, written, predictions)
         progress.show(3)
         registered = register(run, choose_candidate(results), results, card, lineage)
-        run.set_tags(_closing_tags(results, registered))
+        set_tags_anew(run, _closing_tags(results, registered))
         progress.show(STEPS)
     print(gate_of(results.plan).get("statement") or "no gate was asked: nothing is promoted")
     print(registered.statement)
     print(f"report: {given.out / 'report.html'}")
 
 
-def read_results(given: argparse.Namespace, predictions: Predictions, curves: Curves) -> Results:
+def read_code_hash(run: Run) -> str:
+    """The digest of the code that the jobs ran: this one's, else the execution's; empty where neither is."""
+    return container.read_environment().code_hash or run.tags().get("code_hash", "")
+
+
+def read_results(
+    given: argparse.Namespace, predictions: Predictions, curves: Curves, code_hash: str = ""
+) -> Results:
     """Read all that the report is made from. Raises BadInput naming what cannot be used."""
     return Results(
         comparison=read_comparison(given.comparison / "comparison.json", given.data, given.scores),
@@ -78,7 +94,7 @@ def read_results(given: argparse.Namespace, predictions: Predictions, curves: Cu
         curves=curves,
         contaminated=read_contaminated(given.data),
         data_hash=RunReference.read(given.data).data_hash,
-        code_hash=container.read_environment().code_hash or None,
+        code_hash=code_hash or None,
     )
 
 
@@ -131,10 +147,13 @@ def final_comparison(results: Results) -> dict[str, Any]:
 def report_to_mlflow(
     run: Run, results: Results, rows: Sequence[Mapping[str, Any]], predictors: Mapping[str, ChildRun]
 ) -> None:
-    """Log figures, tables and traces to the execution's run."""
-    run.set_tags(tags_of(results))
+    """Log figures, tables and traces to the execution's run, and each variant's figures to its own."""
+    set_tags_anew(run, tags_of(results))
     run.log_params(params_of(results))
     run.log_metrics(metrics_of(results))
+    for variant, metrics in metrics_by_variant(results.comparison).items():
+        if variant in predictors:
+            run.log_child_metrics(predictors[variant], metrics)
     run.log_table(table_of_figures(results.comparison), "comparison_table.json")
     for suite in results.comparison.rows:
         chosen = [row for row in rows if row["suite"] == suite]
@@ -142,6 +161,12 @@ def report_to_mlflow(
             table_of_answers(chosen, list(results.comparison.scores[suite])), f"answers_{suite}.json"
         )
     run.log_traces(traces_of(results, predictors))
+
+
+def set_tags_anew(run: Run, tags: Mapping[str, str | None]) -> None:
+    """Set tags; one without a value is emptied where an earlier try of this job has set it."""
+    known = run.tags()
+    run.set_tags({name: "" if value is None and known.get(name) else value for name, value in tags.items()})
 
 
 def log_files(run: Run, given: argparse.Namespace, written: Sequence[Path], predictions: Predictions) -> None:
@@ -165,15 +190,6 @@ def _closing_tags(results: Results, registered: Registration) -> dict[str, str |
         "registered_model": f"{version.name}/{version.number}" if version else None,
         "champion": str(registered.is_champion).lower() if version else None,
     }
-
-
-def _lineage(data_dir: Path, run: Run, children: Sequence[ChildRun]) -> Lineage:
-    return Lineage(
-        RunReference.read(data_dir),
-        container.read_environment().code_hash,
-        run.tags(),
-        by_variant(children, TRAINING),
-    )
 
 
 def _read_data_report(data_dir: Path) -> dict[str, Any]:

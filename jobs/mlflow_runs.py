@@ -49,11 +49,17 @@ class MlflowRun(Run):
         self._has_complained = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        self._log_metrics(self.run_id, metrics, step)
+
+    def log_child_metrics(self, child: ChildRun, metrics: Mapping[str, float]) -> None:
+        self._log_metrics(child.run_id, metrics, 0)
+
+    def _log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
         now_ms = int(time.time() * 1000)
         points = [Metric(key, float(value), now_ms, step) for key, value in metrics.items()]
         try:
             for start in range(0, len(points), METRICS_PER_REQUEST):
-                self._client.log_batch(self.run_id, metrics=points[start : start + METRICS_PER_REQUEST])
+                self._client.log_batch(run_id, metrics=points[start : start + METRICS_PER_REQUEST])
         except Exception as error:
             self._complain(error)
 
@@ -63,7 +69,8 @@ class MlflowRun(Run):
             self._client.log_batch(self.run_id, params=pairs[start : start + PARAMS_PER_REQUEST])
 
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
-        self._client.log_batch(self.run_id, tags=[RunTag(*tag) for tag in _given(tags).items()])
+        kept = [RunTag(key, value) for key, value in tags.items() if value is not None]
+        self._client.log_batch(self.run_id, tags=kept)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact

@@ -81,7 +81,7 @@ class Run:
         """Set parameters; values longer than MLflow's limit are cut."""
 
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
-        """Set tags; those without a value are left out."""
+        """Set tags, an empty one too; those that are None are left out."""
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Upload a file, or a folder with all that is in it."""
@@ -105,6 +105,9 @@ class Run:
     def children(self) -> Sequence[ChildRun]:
         """The runs of the execution's jobs, where this is the execution's run."""
         return ()
+
+    def log_child_metrics(self, child: ChildRun, metrics: Mapping[str, float]) -> None:
+        """Add one point to each named curve of a job's run, as `log_metrics` does to this one's."""
 
     def curve(self, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
         """The points (step, value) of a metric of some run, in the order of the steps; the last of a step."""

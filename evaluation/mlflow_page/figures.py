@@ -11,9 +11,12 @@ from evaluation.report.costs import costs_of
 from evaluation.report.results import Results
 from evaluation.suites import SUITES
 
+# What rises where a variant learns to call and not when not to.
+OF_UNASKED_CALLS = ("irrelevance_accuracy", "over_call_rate")
+
 
 def metrics_of(results: Results) -> dict[str, float]:
-    """The figures, named ``suite/metric/variant``, ``cost/…`` and ``gate/promoted``.
+    """The figures, named ``suite/metric/variant``, ``cost/usd``, ``usd/variant`` and ``gate/promoted``.
 
     MLflow's pages put the metrics with one prefix into one section, so the variants of a metric stand side by
     side; several executions compare by equal names. Each metric is a chart there, so that only those of the
@@ -25,6 +28,28 @@ def metrics_of(results: Results) -> dict[str, float]:
         **_costs(results),
         **({"gate/promoted": float(promoted_of(results.plan) is not None)} if results.plan else {}),
     }
+
+
+def metrics_by_variant(comparison: Comparison) -> dict[str, dict[str, float]]:
+    """The main figures of each variant's own run, and those of calls unasked for, named ``suite/metric``.
+
+    Without the variant in the name MLflow draws one chart a figure, with a bar for each run that has it.
+    """
+    return {
+        variant: {
+            f"{suite}/{name}": one.value
+            for suite, summaries in comparison.summaries.items()
+            if variant in summaries
+            for name, one in estimates_of(summaries[variant]).items()
+            if one.value is not None and name in _compared(suite)
+        }
+        for variant in comparison.variants
+    }
+
+
+def _compared(suite: str) -> tuple[str, ...]:
+    main = SUITES[suite].main_metric
+    return (main, *OF_UNASKED_CALLS) if SUITES[suite].kind == "generation" else (main,)
 
 
 def tags_of(results: Results) -> dict[str, str | None]:
@@ -88,7 +113,7 @@ def _costs(results: Results) -> Mapping[str, float]:
     costs = costs_of(results.plan, results.comparison)
     if costs is None:
         return {}
-    by_variant = {f"cost/usd/{one.variant}": one.usd for one in costs.variants}
+    by_variant = {f"usd/{one.variant}": one.usd for one in costs.variants}
     return {name: usd for name, usd in {"cost/usd": costs.usd, **by_variant}.items() if usd is not None}
 
 

@@ -1,13 +1,14 @@
-"""The description of the execution's run: its result at a glance, in Markdown."""
+"""The description of the execution's run, in Markdown.
+
+MLflow folds it after some four lines, so that these have to tell what matters.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from evaluation.comparison import Comparison
+from evaluation.glance import broken_rules, figures_line, verdict_of_run
 from evaluation.markdown import cut_lines, escape, table
-from evaluation.plan import gate_of, promoted_of
+from evaluation.plan import gate_of
 from evaluation.registry.candidate import estimates_of
 from evaluation.report.costs import costs_of, describe_costs
 from evaluation.report.results import Results
@@ -16,26 +17,23 @@ from evaluation.suites import SUITES
 
 # MLflow keeps so many characters of a tag.
 MAX_CHARACTERS = 8000
+TRACES = (
+    "The traces are of a few rows, chosen because the variants differ on them: the rates that the Traces tab"
+    " counts over all of them mean nothing."
+)
 REST = "The rest is in report.html among the artifacts."
 
 
 def write_note(results: Results, registered: str) -> str:
-    """Verdict, headline figures, what differs, the gate's rules, the cost, and what was registered."""
-    lines = [f"**{_verdict(results)}**", "", escape(registered), ""]
+    """The target's figures and the verdict in a line each; then figures, differences, rules and cost."""
+    lines = [f"**{escape(figures_line(results))}**", "", f"**{escape(verdict_of_run(results))}**", ""]
+    lines += [escape(registered), ""] if registered else []
     comparison = results.comparison
     for suite in comparison.summaries:
         lines += [*_suite(comparison, suite), ""]
-    lines += [*_rules(gate_of(results.plan)), *_judges(comparison), *_cost(results)]
+    lines += [*_gate(results), *_judges(comparison), *_cost(results), *_traces(comparison)]
     lines.append("All rows side by side: report.html among the artifacts; the model: model_card.md.")
     return cut_lines("\n".join(lines), MAX_CHARACTERS, REST)
-
-
-def _verdict(results: Results) -> str:
-    said = gate_of(results.plan).get("statement")
-    if said:
-        return escape(said)
-    promoted = promoted_of(results.plan)
-    return f"{escape(promoted)} is promoted." if promoted else "No gate was asked: nothing is promoted."
 
 
 def _suite(comparison: Comparison, suite: str) -> list[str]:
@@ -50,20 +48,21 @@ def _suite(comparison: Comparison, suite: str) -> list[str]:
     return [head, "", *table(["variant", *names, "rows"], rows), "", *pairs]
 
 
-def _rules(gate: Mapping[str, Any]) -> list[str]:
-    """A line a variant: how many of its rules hold, and those that do not."""
-    by_variant: dict[str, list[Mapping[str, Any]]] = {}
-    for rule in gate.get("rules") or ():
-        by_variant.setdefault(str(rule.get("variant")), []).append(rule)
-    if not by_variant:
+def _gate(results: Results) -> list[str]:
+    """What the gate says, and a line a variant: how many of its rules hold, and those that do not."""
+    gate = gate_of(results.plan)
+    variants = list(dict.fromkeys(str(rule.get("variant")) for rule in gate.get("rules") or ()))
+    if not variants:
         return []
-    told = [(variant, *_held(rules)) for variant, rules in by_variant.items()]
-    return ["**The gate's rules**", "", *table(["variant", "hold", "do not hold"], told), ""]
+    told = [(variant, *_held(results, variant)) for variant in variants]
+    said = [escape(gate["statement"]), ""] if gate.get("statement") else []
+    return ["**The gate's rules**", "", *said, *table(["variant", "hold", "do not hold"], told), ""]
 
 
-def _held(rules: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    broken = [str(rule.get("statement") or rule.get("metric")) for rule in rules if not rule.get("passed")]
-    return f"{len(rules) - len(broken)} of {len(rules)}", "; ".join(broken)
+def _held(results: Results, variant: str) -> tuple[str, str]:
+    broken, rules = broken_rules(results.plan, variant)
+    told = [str(rule.get("statement") or rule.get("metric")) for rule in broken]
+    return f"{rules - len(broken)} of {rules}", "; ".join(told)
 
 
 def _judges(comparison: Comparison) -> list[str]:
@@ -78,3 +77,9 @@ def _judges(comparison: Comparison) -> list[str]:
 def _cost(results: Results) -> list[str]:
     costs = costs_of(results.plan, results.comparison)
     return ["**Cost**", "", escape(describe_costs(costs)), ""] if costs else []
+
+
+def _traces(comparison: Comparison) -> list[str]:
+    if not any(SUITES[suite].kind == "generation" for suite in comparison.rows):
+        return []
+    return [TRACES, ""]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evaluation.comparison import Comparison
+from evaluation.figures import LOWER_IS_BETTER
 from evaluation.plan import Plan, gate_of, promoted_of
 from evaluation.report.results import Results
 from evaluation.statistics import Estimate
@@ -28,8 +29,8 @@ class Target:
 
     @property
     def is_better_low(self) -> bool:
-        """Whether less of it is better, as of every rate of mistakes."""
-        return self.metric.endswith("_rate")
+        """Whether less of it is better, as of figures that count faults."""
+        return self.metric in LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,13 @@ import pytest
 from evaluation.comparison import compare
 from evaluation.completions import find_predictions, read_completions
 from evaluation.mlflow_page.answers import ANSWER_CHARACTERS, differs, table_of_answers
-from evaluation.mlflow_page.figures import metrics_of, params_of, table_of_figures, tags_of
+from evaluation.mlflow_page.figures import (
+    metrics_by_variant,
+    metrics_of,
+    params_of,
+    table_of_figures,
+    tags_of,
+)
 from evaluation.mlflow_page.files import lay_out
 from evaluation.mlflow_page.note import MAX_CHARACTERS, write_note
 from evaluation.mlflow_page.traces import ROWS_PER_SUITE, choose_rows, traces_of
@@ -50,12 +56,41 @@ def test_figures_are_named_by_suite_metric_and_variant(results: Results) -> None
 
 
 def test_cost_and_gate_are_figures_too(results: Results) -> None:
-    metrics = metrics_of(results)
+    plan = plan_of(VARIANTS, "sft")
+    plan["cost"]["actual"]["lines"].append({"job": "predict_sft_dpo", "usd": 0.25})
+    metrics = metrics_of(replace(results, plan=plan))
     assert metrics["cost/usd"] == 1.5
+    assert metrics["usd/sft-dpo"] == 1.25, "its jobs, and the training that it goes on from"
     assert metrics["gate/promoted"] == 1.0
     assert metrics_of(replace(results, plan=plan_of(VARIANTS)))["gate/promoted"] == 0.0
     outside = metrics_of(replace(results, plan={}))
-    assert not [name for name in outside if name.startswith(("cost", "gate"))]
+    assert not [name for name in outside if name.startswith(("cost", "usd", "gate"))]
+
+
+def test_the_figures_of_a_variants_own_run_have_no_variant_in_their_name(results: Results) -> None:
+    by_variant = metrics_by_variant(results.comparison)
+    assert list(by_variant) == list(VARIANTS)
+    assert set(by_variant["sft"]) == {"own/accuracy", "own/over_call_rate", "when2call_mcq/acc_norm"}
+    assert by_variant["sft"]["when2call_mcq/acc_norm"] == 0.6
+
+
+REFUSED = [
+    (
+        plan_of(VARIANTS),
+        "**No variant is promoted. sft-dpo, the best: 1 of 1 rules broken, sft-dpo over base on",
+    ),
+    (plan_of(VARIANTS, rules=False), "**Nothing is promoted.**"),
+    (plan_of(VARIANTS, "sft"), "**sft is promoted.**"),
+]
+
+
+@pytest.mark.parametrize(("plan", "words"), REFUSED, ids=["rules broken", "no rules", "promoted"])
+def test_the_second_line_of_the_note_is_the_verdict(
+    plan: dict[str, Any], words: str, results: Results
+) -> None:
+    lines = write_note(replace(results, plan=plan), "").split("\n")
+    assert lines[2].startswith(words)
+    assert len(lines[2]) < 200
 
 
 def test_runs_are_filtered_by_their_test_sets_and_what_was_promoted(results: Results) -> None:
@@ -77,7 +112,10 @@ def test_the_table_holds_every_figure(results: Results) -> None:
 
 def test_the_note_says_the_verdict_first_and_then_figures_rules_and_cost(results: Results) -> None:
     note = write_note(results, "sft is version 3 of toolwright-tiny.")
-    assert note.startswith("**sft is promoted.**\n\nsft is version 3 of toolwright-tiny.")
+    begins = (
+        "**own/accuracy: base 27.1% · sft 59.3% · dpo 37.3% · sft-dpo 79.7%**\n\n**sft is promoted.**\n\n"
+    )
+    assert note.startswith(f"{begins}sft is version 3 of toolwright-tiny.")
     assert "| sft-dpo | 80.0 (" in note
     assert "sft over base: +30.0 points" in note
     assert "| sft | 1 of 1 |  |" in note
@@ -88,8 +126,9 @@ def test_the_note_says_the_verdict_first_and_then_figures_rules_and_cost(results
 
 def test_outside_of_an_execution_the_note_says_that_nothing_is_promoted(results: Results) -> None:
     note = write_note(replace(results, plan={}), "")
-    assert note.startswith("**No gate was asked: nothing is promoted.**")
+    assert "\n\n**No gate was asked: nothing is promoted.**\n\n" in note
     assert "Cost" not in note
+    assert "the rates that the Traces tab counts over all of them mean nothing" in note
 
 
 def test_a_note_that_is_too_long_loses_its_end_and_says_where_it_is(results: Results) -> None:
@@ -106,7 +145,7 @@ def test_what_a_plan_says_cannot_format_the_note(results: Results) -> None:
     plan["gate"]["statement"] = "<img src=x>\n\n# [a](b) | c"
     plan["gate"]["rules"][1]["statement"] = "x | y\n| z"
     note = write_note(replace(results, plan=plan), "")
-    assert note.startswith(r"**&lt;img src=x> # \[a\](b) \| c**")
+    assert "\n\n" + r"&lt;img src=x> # \[a\](b) \| c" + "\n\n" in note
     assert r"x \| y \| z |" in note
 
 

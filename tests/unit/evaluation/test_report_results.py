@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,62 @@ def test_the_card_says_what_is_known(run_dir: Path) -> None:
     assert "Languages of the test rows, guessed: en" in body
 
 
+def test_the_card_begins_with_a_sentence_and_the_verdict_and_ends_with_the_digests(run_dir: Path) -> None:
+    lines = [line for line in read_card(run_dir)[1].split("\n") if line]
+    assert lines[0] == "# tiny, sft, for tool calls"
+    assert lines[1].startswith("tiny tuned by sft: own/accuracy 59.3%, +32.2 points over the base's 27.1% (")
+    assert lines[2] == "**Promoted.**"
+    assert lines[3] == "## Figures"
+    assert lines[-1] == "| data_hash | da7a |"
+    followed = pairwise(lines)
+    assert not [one for one, after in followed if one.startswith("## ") and after.startswith("## ")]
+
+
+VERDICTS: list[tuple[dict[str, Any], str]] = [
+    (plan_of(tuple(SKILL)), "Not promoted: 1 of 1 rules broken, sft-dpo over base on own/accuracy."),
+    (plan_of(tuple(SKILL), rules=False), "Not promoted: no gate was asked."),
+    (plan_of(tuple(SKILL), "sft"), "Promoted."),
+]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("plan", "words"), VERDICTS, ids=["rules broken", "no rules", "promoted"])
+def test_the_card_says_at_once_whether_it_is_promoted(
+    plan: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    given = write_compared(tmp_path)
+    (tmp_path / "plan" / "plan.json").write_text(json.dumps(plan))
+    report_results.main(given)
+    body = read_card(tmp_path)[1]
+    assert f"**{words}**" in body.split("##")[0]
+    assert "embedded" not in body, "what AWS bills stays where it is"
+
+
+UNBILLED = [
+    ("sft", "the weights are in runs/run-1/model/.", True),
+    (None, "and the weights with it: only a promoted model is copied to runs/<run_id>/model/.", False),
+]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("promoted", "words", "loads"), UNBILLED, ids=["promoted", "not promoted"])
+def test_the_card_of_an_unbilled_run_says_where_the_weights_are(
+    promoted: str | None, words: str, loads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUN_ID", "run-1")
+    given = write_compared(tmp_path, promoted)
+    plan = plan_of(tuple(SKILL), promoted)
+    plan["cost"]["billed"] = False
+    plan["cost"]["actual"]["lines"] += [{"job": f"predict_{job}", "usd": 0.25} for job in plan["jobs"]]
+    (tmp_path / "plan" / "plan.json").write_text(json.dumps(plan))
+    report_results.main(given)
+    summary, rest = read_card(tmp_path)[1].split("## Figures")
+    assert "The version's source is in an embedded S3, which ended with the run" in summary
+    assert words.replace("<", "&lt;") in summary
+    assert "at list prices; nothing was billed." in summary
+    assert ("## How to load it" in rest) == loads
+
+
 @pytest.mark.usefixtures("quick")
 def test_the_card_says_what_it_got_worse_at(tmp_path: Path) -> None:
     report_results.main(write_compared(tmp_path, "sft", {"base": 9, "sft": 3}))
@@ -195,6 +252,13 @@ def track(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(parent.run_id)
 
 
+def children_of(client: Any, parent: str) -> dict[str, dict[str, float]]:
+    """The metrics of each job's run by its name."""
+    experiment = client.get_run(parent).info.experiment_id
+    found = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    return {one.info.run_name: one.data.metrics for one in found}
+
+
 @pytest.mark.usefixtures("quick")
 def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
     client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -215,7 +279,11 @@ def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
     assert run.data.metrics["when2call_mcq/acc_norm/sft"] == 0.6
     assert (run.data.tags["promoted"], run.data.tags["champion"]) == ("sft", "true")
     assert run.data.tags["registered_model"].startswith(f"{MODEL}/")
-    assert run.data.tags["mlflow.note.content"].startswith("**sft is promoted.**")
+    assert "**sft is promoted.**" in run.data.tags["mlflow.note.content"]
+    same = children_of(client, parent)
+    assert same["predict-sft"]["when2call_mcq/acc_norm"] == 0.6
+    assert same["predict-base"]["when2call_mcq/acc_norm"] == 0.3
+    assert "when2call_mcq/acc_norm" not in same["train-sft"]
     top = {one.path for one in client.list_artifacts(parent)}
     assert {
         *("report.html", "model_card.md", "comparison.json", "plan.json", "accuracy.png"),
@@ -229,6 +297,45 @@ def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
     version = client.get_model_version_by_alias(MODEL, "champion")
     assert (version.run_id, version.tags["recipe_hash"]) == (parent, "4ec1")
     assert version.tags["base_model_revision"] == "rev1"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_retry_with_another_verdict_leaves_no_stale_tag(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_compared(tmp_path)
+    parent = track(tmp_path, monkeypatch)
+    report_results.main(given)
+    assert client.get_run(parent).data.tags["promoted"] == "sft"
+    (tmp_path / "plan" / "plan.json").write_text(json.dumps(plan_of(tuple(SKILL))))
+    report_results.main(given)
+    tags = client.get_run(parent).data.tags
+    assert (tags["promoted"], tags["gate"], tags["champion"]) == ("", "failed", "false")
+    (tmp_path / "plan" / "plan.json").unlink()
+    report_results.main(given)
+    tags = client.get_run(parent).data.tags
+    assert (tags["promoted"], tags["registered_model"], tags["champion"]) == ("", "", "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_code_that_the_environment_does_not_name_is_the_executions(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_compared(tmp_path)
+    track(tmp_path, monkeypatch)
+    monkeypatch.delenv("CODE_HASH")
+    seen: list[Results] = []
+
+    def draw(results: Results) -> list[Picture]:
+        seen.append(results)
+        return [PICTURE]
+
+    monkeypatch.setattr(report_results, "draw_pictures", draw)
+    report_results.main(given)
+    assert seen[0].code_hash == "c0de"
+    assert "| code_hash | c0de |" in read_card(tmp_path)[1]
+    (version,) = client.search_model_versions(f"name = '{MODEL}'")
+    assert version.tags["code_hash"] == "c0de"
 
 
 @pytest.mark.usefixtures("quick")

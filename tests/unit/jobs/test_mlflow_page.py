@@ -17,6 +17,7 @@ from jobs.container import read_environment
 from jobs.mlflow_registry import MlflowRegistry
 from jobs.mlflow_runs import MlflowRun, create_parent
 from jobs.registry import ModelVersion, RegistryUnavailable
+from jobs.run import ChildRun
 from jobs.traces import Trace
 
 
@@ -60,6 +61,18 @@ def test_a_parent_knows_its_tags_its_children_and_their_curves(
 def test_more_metrics_than_one_request_takes_are_all_logged(client: Any, parent: MlflowRun) -> None:
     parent.log_metrics({f"m{number}": number for number in range(1001)})
     assert len(client.get_run(parent.run_id).data.metrics) == 1001
+
+
+def test_a_childs_figures_are_its_own(client: Any, parent: MlflowRun, child: str) -> None:
+    parent.log_child_metrics(ChildRun(child, "predict-sft", {}), {"own/accuracy": 0.5})
+    assert client.get_run(child).data.metrics == {"own/accuracy": 0.5}
+    assert client.get_run(parent.run_id).data.metrics == {}
+
+
+def test_a_tag_is_emptied_where_it_is_set_to_nothing(parent: MlflowRun) -> None:
+    parent.set_tags({"promoted": "sft", "seed": "0"})
+    parent.set_tags({"promoted": "", "seed": None})
+    assert (parent.tags()["promoted"], parent.tags()["seed"]) == ("", "0")
 
 
 def test_a_table_that_is_logged_again_is_replaced(client: Any, parent: MlflowRun) -> None:
