@@ -100,8 +100,8 @@ def _repeats(listing: Listing, champions: Champions) -> list[str]:
     by_seed: dict[str, dict[str, str]] = {}
     for line in listing.lines:
         for run in line.entry.repeats:
-            names = by_seed.setdefault(run.seed, {})
-            names[run.run_id] = max(names.get(run.run_id, ""), _marks(run, line.entry.variant, champions))
+            marks = by_seed.setdefault(run.seed, {})
+            marks[run.run_id] = marks.get(run.run_id, "") + _marks(run, line.entry.variant, champions)
     return [
         f"also run with seed {seed}: {', '.join(name + marks for name, marks in names.items())},"
         " not counted twice"

@@ -16,6 +16,7 @@ from evaluation.history.groups import group_runs
 from evaluation.history.listing import list_group
 from evaluation.history.names import find_run
 from evaluation.history.runs import Row, Run, Scores
+from evaluation.suites import SUITES
 from evaluation.toolcalls.score import Score
 from jobs.doors import BadInput
 from tests.unit.evaluation.history_runs import SUITE, weather_rows
@@ -74,6 +75,18 @@ def test_a_seed_that_was_run_again_counts_once_by_its_newest_run() -> None:
     (entry,) = group.entries
     assert [run.key for run in entry.runs] == ["k1", "k2"]
     assert [run.key for run in entry.repeats] == ["k0"]
+
+
+def test_tables_go_by_date_whatever_their_suite() -> None:
+    mcq = {("when2call_mcq", "acc_norm", "sft"): 0.5}
+    both = {**RUN.values, **mcq}
+    sets = {SUITE: "new", "when2call_mcq": "mcq"}
+    groups = group_runs([replace(RUN, values=mcq), later(1), later(2, values=both, test_sets=sets)])
+    assert [(group.suite, group.digest) for group in groups] == [
+        ("when2call_mcq", ""),
+        (SUITE, DIGEST),
+        *((suite, sets[suite]) for suite in SUITES if suite in sets),
+    ]
 
 
 def test_an_unknown_digest_is_no_common_test_set() -> None:
