@@ -27,7 +27,7 @@ from evaluation.registry.candidate import Candidate, estimates_of
 from evaluation.registry.register import Lineage, lineage_tags
 from evaluation.report.costs import costs_of, describe_costs
 from evaluation.report.results import Results
-from evaluation.sentences import describe_pair, format_estimate
+from evaluation.sentences import describe_pair, format_detectable, format_estimate
 from evaluation.suites import SUITES
 
 # A model of the hub: owner/name.
@@ -65,7 +65,7 @@ def write_card(
         "Figures": _figures(candidate, results),
         "What it got worse at": _worse(candidate, results),
         "Gate": _gate(candidate, results),
-        "Limits": _limits(results, rows),
+        "Limits": _limits(candidate, results, rows),
         "Cost": _cost(results),
         "How to load it": [LOADING] if candidate and has_weights(candidate, results.plan) else [],
         "Data": _data(data_report),
@@ -199,12 +199,17 @@ def _is_loss(pair: Pair) -> bool:
     return difference > 0 if pair.metric in LOWER_IS_BETTER else difference < 0
 
 
-def _limits(results: Results, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _least_shown(candidate: Candidate | None, pairs: Sequence[Pair]) -> str:
+    held = [pair for pair in pairs if candidate is None or pair.a == candidate.variant]
+    shown = [pair.detectable for pair in held if pair.detectable]
+    return f"; they can show differences of {format_detectable(max(shown))} and more" if shown else ""
+
+
+def _limits(candidate: Candidate | None, results: Results, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     comparison = results.comparison
     lines = []
     for suite, one in comparison.test_sets.items():
-        shows = [pair.detectable for pair in comparison.pairs if pair.suite == suite and pair.detectable]
-        least = f"; they can show differences from about {100 * max(shows):.0f} points on" if shows else ""
+        least = _least_shown(candidate, [pair for pair in comparison.pairs if pair.suite == suite])
         lines.append(f"- {escape(suite)}: {one.rows} rows{least}.")
     languages = Counter(str(row.get("language")) for row in rows).most_common()
     told = ", ".join(f"{name} {count}" for name, count in languages)

@@ -78,7 +78,9 @@ def _verdict(pair: Pair) -> str:
     if pair.detectable is None and _has_power(pair):
         return f"within noise: {rows} can show nothing"
     noise = f"within noise{_why_p(pair)}"
-    return noise if pair.detectable is None else f"{noise}: {rows} can show {_points(pair.detectable)}"
+    return (
+        noise if pair.detectable is None else f"{noise}: {rows} can show {format_detectable(pair.detectable)}"
+    )
 
 
 def _why_p(pair: Pair) -> str:
@@ -100,8 +102,12 @@ def _direction(pair: Pair) -> str:
     return ", for the worse" if (pair.result.difference or 0.0) > 0 else ", for the better"
 
 
-def _points(share: float) -> str:
-    # Rounded up: fewer points would not be shown.
+def format_detectable(share: float) -> str:
+    """Write the smallest difference that rows can show, rounded up: fewer points would not be shown.
+
+    >>> format_detectable(0.0831), format_detectable(0.0131)
+    ('9 points', '1.4 points')
+    """
     points = math.ceil(1000 * share) / 10
     return f"{math.ceil(points)} points" if points > 2 else f"{points:.1f} points"
 
