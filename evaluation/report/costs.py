@@ -52,6 +52,7 @@ class Costs:
     """A run's costs.
 
     `usd`: of all jobs whose cost is known, None where none is. `suite`: the one whose points are counted.
+    `is_billed`: False for a run on the embedded AWS, whose amounts are what AWS would have billed.
     """
 
     lines: Sequence[JobCost]
@@ -61,6 +62,7 @@ class Costs:
     variants: Sequence[VariantCost]
     note: str
     suite: str | None = None
+    is_billed: bool = True
 
 
 def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
@@ -80,6 +82,7 @@ def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
         variants=[_variant_cost(name, lines, suite, comparison) for name in comparison.variants],
         note=str(cost.get("note") or ""),
         suite=suite,
+        is_billed=cost.get("billed") is not False,
     )
 
 
@@ -96,7 +99,7 @@ def describe_costs(costs: Costs) -> str:
 
     The amounts are those of the jobs that a variant needs: it alone would have cost so much.
     """
-    return " ".join([_describe_total(costs), *(_describe_variant(one) for one in costs.variants)])
+    return " ".join([describe_total(costs), *(_describe_variant(one) for one in costs.variants)])
 
 
 def _lines(planned: Sequence[Mapping[str, Any]], actual: Sequence[Mapping[str, Any]]) -> list[JobCost]:
@@ -168,13 +171,19 @@ def _sum(amounts: Sequence[float | None], whole: bool) -> float | None:
     return sum(known)
 
 
-def _describe_total(costs: Costs) -> str:
+def describe_total(costs: Costs) -> str:
+    """Say what the run cost, or would have cost where nothing is billed, beside the estimate."""
     most = "" if costs.at_most_usd is None else f", estimated at no more than {format_usd(costs.at_most_usd)}"
     prices = f"list prices of {costs.prices_as_of}" if costs.prices_as_of else "list prices"
-    spent = "No cost is known yet" if costs.usd is None else f"The run cost {format_usd(costs.usd)}"
     open_jobs = [line.job for line in costs.lines if line.usd is None]
-    without = f"; without {', '.join(open_jobs)}" if open_jobs and costs.usd is not None else ""
-    return f"{spent}{most} ({prices}{without})."
+    without = f"without {', '.join(open_jobs)}" if open_jobs and costs.usd is not None else ""
+    if costs.is_billed:
+        spent = "No cost is known yet" if costs.usd is None else f"The run cost {format_usd(costs.usd)}"
+        return f"{spent}{most} ({'; '.join(filter(None, (prices, without)))})."
+    if costs.usd is None:
+        return f"Nothing was billed, and no cost at {prices} is known yet{most}."
+    note = f" ({without})" if without else ""
+    return f"The run would have cost {format_usd(costs.usd)} at {prices}; nothing was billed{most}{note}."
 
 
 def _describe_variant(one: VariantCost) -> str:

@@ -15,7 +15,10 @@ EM_DASH = "—"
 
 @dataclass(frozen=True)
 class RuleLine:
-    """A rule of the gate for one variant, its figures in words: percentages and percentage points."""
+    """A rule of the gate for one variant, its figures in words: percentages and percentage points.
+
+    `p`: after Holm for a target, which it decides; as it stands for a guard. `why`: what let it pass or fail.
+    """
 
     kind: str
     figure: str
@@ -24,7 +27,9 @@ class RuleLine:
     difference: str
     tolerance: str
     p: str
+    rows: str
     passed: bool
+    why: str
     statement: str
 
 
@@ -81,15 +86,32 @@ def rule_line(rule: Mapping[str, Any]) -> RuleLine:
     difference, tolerance = format_points(rule.get("difference")), rule.get("tolerance")
     return RuleLine(
         kind=str(rule.get("kind", "")),
-        figure=f"{rule.get('suite', '')}: {rule.get('metric', '')}",
+        figure=f"{rule.get('suite', '')}/{rule.get('metric', '')}",
         value=format_share(rule.get("value")),
         over_value=format_share(rule.get("over_value")),
         difference=difference if EM_DASH in (low, high) else f"{difference} ({low} to {high})",
         tolerance=EM_DASH if tolerance is None else f"{100 * tolerance:.1f}",
-        p=EM_DASH if rule.get("p") is None else format_p(rule["p"]),
+        p=_p_of(rule),
+        rows=EM_DASH if rule.get("n") is None else f"{rule['n']:,}",
         passed=rule.get("passed") is True,
+        why=_why(rule),
         statement=str(rule.get("statement") or ""),
     )
+
+
+def _p_of(rule: Mapping[str, Any]) -> str:
+    is_target = rule.get("kind") == "target"
+    p = rule.get("p_holm" if is_target else "p")
+    return EM_DASH if p is None else f"{format_p(p)}{', Holm' if is_target else ''}"
+
+
+def _why(rule: Mapping[str, Any]) -> str:
+    """The note at the end of the rule's statement; where it has none, what its passing says."""
+    note = str(rule.get("statement") or "").partition(": ")[2]
+    is_passed = rule.get("passed") is True
+    if rule.get("kind") == "target":
+        return note or ("rose beyond noise" if is_passed else "did not rise beyond noise")
+    return note or ("within its tolerance" if is_passed else "fell beyond its tolerance")
 
 
 def format_share(share: float | None) -> str:

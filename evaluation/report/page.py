@@ -14,22 +14,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evaluation.comparison import Comparison
 from evaluation.figures import FIGURES
 from evaluation.report.changes import Changes, changes_of
 from evaluation.report.costs import costs_of, describe_costs, format_usd
-from evaluation.report.gate import EM_DASH, read_gate
+from evaluation.report.gate import EM_DASH, format_points, format_share, read_gate
+from evaluation.report.headline import arrange_suites, describe_start, head_lines
+from evaluation.report.moves import hardly_taken, meaning_of, moves_of
 from evaluation.report.pictures import Picture
+from evaluation.report.plot_curves import SMOOTHING, panels_of
 from evaluation.report.provenance import provenance_of
 from evaluation.report.results import Results
 from evaluation.report.rows import pack_rows
 from evaluation.report.slices import Slice, slices_of
 from evaluation.report.visible import make_visible
-from evaluation.sentences import describe_judge, describe_pair, format_estimate
+from evaluation.sentences import describe_judge, describe_pair, format_estimate, format_p
 from evaluation.suites import SUITES
 from evaluation.summary import Summary
+from evaluation.toolcalls.decision import DECISIONS
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # The sections that hold pictures, by what their names begin with.
@@ -41,15 +45,22 @@ PICTURES_OF = {
     "curves": ("curves",),
     "cost": ("reward", "cost"),
 }
+# Of a name that stands on one line whatever the width; a longer one is broken.
+LONGEST_NAME = 32
 # The grader's word for a row without a fault.
 CORRECT = "correct"
 
 
 def render_report(results: Results, pictures: Sequence[Picture]) -> str:
-    """Render the page. The text holds no unpaired surrogate, so it can be written as UTF-8."""
+    """Render the page, with the suite that the run is judged by first.
+
+    The text holds no unpaired surrogate, so it can be written as UTF-8.
+    """
+    results = arrange_suites(results)
     comparison = results.comparison
     style, script = (read_template(name) for name in ("report.css", "report.js"))
     costs = costs_of(results.plan, comparison)
+    gate = read_gate(results.plan)
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -57,12 +68,18 @@ def render_report(results: Results, pictures: Sequence[Picture]) -> str:
             comparison=comparison,
             suites=SUITES,
             figures=FIGURES,
-            gate=read_gate(results.plan),
+            gate=gate,
+            head_lines=head_lines(results, gate, costs),
+            start=describe_start(comparison.run_id),
+            moves=moves_of(comparison),
+            hardly=hardly_taken(comparison),
+            decisions={suite: decisions_of(found) for suite, found in comparison.summaries.items()},
             pictures=place_pictures(pictures),
             changes=_by_suite(comparison, changes_of(comparison)),
             slices=_by_suite(comparison, slices_of(comparison, results.contaminated)),
             failures={suite: failures_of(summaries) for suite, summaries in comparison.summaries.items()},
-            curves=results.curves,
+            panels=panels_of(results.curves),
+            smoothing=SMOOTHING,
             costs=costs,
             cost_words=describe_costs(costs) if costs else "",
             provenance=provenance_of(results),
@@ -103,6 +120,20 @@ def place_pictures(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
     return placed
 
 
+def decisions_of(summaries: Mapping[str, Summary]) -> list[str]:
+    """The decisions that some scored row of a suite expects."""
+    return [name for name in DECISIONS if any(one.recall[name].n for one in summaries.values())]
+
+
+def break_name(name: str) -> Markup:
+    """A name that may be broken after an underscore and nowhere else.
+
+    >>> str(break_name("over_<b>"))
+    'over_<wbr>&lt;b&gt;'
+    """
+    return Markup(str(escape(make_visible(name))).replace("_", "_<wbr>"))  # noqa: S704
+
+
 def failures_of(summaries: Mapping[str, Summary]) -> list[str]:
     """The reasons for which rows of a suite are not correct, the commonest of all variants first."""
     total = sum((Counter(summary.reasons) for summary in summaries.values()), Counter[str]())
@@ -137,6 +168,12 @@ def _environment() -> Environment:
     environment.filters["judged"] = describe_judge
     environment.filters["seconds"] = format_seconds
     environment.filters["usd"] = lambda amount: EM_DASH if amount is None else format_usd(amount)
+    environment.filters["p"] = lambda p: EM_DASH if p is None else format_p(p)
+    environment.filters["share"] = format_share
+    environment.filters["points"] = format_points
+    environment.filters["meaning"] = meaning_of
+    environment.filters["name"] = break_name
+    environment.filters["is_long"] = lambda name: len(name) > LONGEST_NAME
     environment.filters["data_uri"] = _as_data_uri
     return environment
 

@@ -6,15 +6,18 @@ The same results give the same bytes: no date, ids that depend on the content, n
 from __future__ import annotations
 
 import re
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 import matplotlib
 
 from evaluation.report.changes import changes_of
 from evaluation.report.costs import costs_of
+from evaluation.report.headline import arrange_suites
 from evaluation.report.plot_changes import draw_changes
 from evaluation.report.plot_confusion import draw_confusion
 from evaluation.report.plot_curves import draw_curves
@@ -50,22 +53,36 @@ class Picture:
 def draw_pictures(results: Results) -> list[Picture]:
     """Draw all that the results allow, in the order of the report.
 
-    These are accuracy and recall; confusion, changes and slices of every suite; reward_and_cost; curves.
+    These are accuracy and recall; confusion, changes and slices of every suite; reward_and_cost; curves. One
+    that cannot be drawn is left out, and named on the standard error stream: a run that has been paid for
+    is not to lose its report by it.
     """
-    return [_picture_of(drawing) for drawing in _drawings(results) if drawing is not None]
+    pictures = []
+    for name, make in _makers(arrange_suites(results)):
+        try:
+            drawing = make()
+            if drawing is not None:
+                pictures.append(_picture_of(drawing))
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            print(f"{name}: this picture cannot be drawn and is left out: {error!r}", file=sys.stderr)
+    return pictures
 
 
-def _drawings(results: Results) -> Iterator[Drawing | None]:
+def _makers(results: Results) -> Iterator[tuple[str, Callable[[], Drawing | None]]]:
+    """By name what makes each drawing, or None where there is nothing to draw."""
     comparison = results.comparison
     changes, slices = changes_of(comparison), slices_of(comparison, results.contaminated)
-    yield draw_accuracy(comparison)
-    yield draw_recall(comparison)
+    yield "accuracy", partial(draw_accuracy, comparison)
+    yield "recall", partial(draw_recall, comparison)
     for suite, summaries in comparison.summaries.items():
-        yield draw_confusion(suite, summaries)
-        yield draw_changes(suite, [one for one in changes if one.suite == suite])
-        yield draw_slices(suite, [one for one in slices if one.suite == suite], comparison.variants)
-    yield draw_reward_and_cost(comparison, costs_of(results.plan, comparison))
-    yield draw_curves(results.curves)
+        steps = [one for one in changes if one.suite == suite]
+        parts = [one for one in slices if one.suite == suite]
+        yield f"confusion_{suite}", partial(draw_confusion, suite, summaries)
+        yield f"changes_{suite}", partial(draw_changes, suite, steps)
+        yield f"slices_{suite}", partial(draw_slices, suite, parts, comparison.variants)
+    costs = costs_of(results.plan, comparison)
+    yield "reward_and_cost", partial(draw_reward_and_cost, comparison, costs)
+    yield "curves", partial(draw_curves, results.curves)
 
 
 def _picture_of(drawing: Drawing) -> Picture:

@@ -9,12 +9,14 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from evaluation.report.changes import Changes
-from evaluation.report.plot_sheet import GAP, Drawing, Sheet, open_sheet
+from evaluation.report.plot_sheet import GAP, Drawing, Sheet, label_of, open_sheet
 from evaluation.report.plot_themes import BLUE, SMALL, VERMILION, Theme
-from evaluation.report.plot_words import count_rows, reason_words
+from evaluation.report.plot_words import count_rows
 
 # At either side for the figures at the bars' ends, as a share of what the longest bars take.
 ROOM = 0.3
+# Of the longest reason that the grader gives; a file may hold another one.
+REASON_LETTERS = 30
 MAX_REASONS, OTHERS, NOTHING = 8, "other reasons", "nothing changed"
 BAR, STEP_HEAD = 0.25, 0.74
 
@@ -31,7 +33,7 @@ def draw_changes(suite: str, changes: Sequence[Changes]) -> Drawing | None:
 def _draw(title: str, changes: Sequence[Changes], theme: Theme) -> Figure:
     counted = [_counted(one) for one in changes]
     heights = [STEP_HEAD + BAR * max(len(counts), 1) + GAP for counts in counted]
-    labels = [name for counts in counted for name in counts or [NOTHING]]
+    labels = [label_of(name, REASON_LETTERS) for counts in counted for name in counts or [NOTHING]]
     sheet = open_sheet(theme, title, labels, sum(heights), foot=0.1)
     pairs = [pair for counts in counted for pair in counts.values()]
     broken, mended = (max((pair[side] for pair in pairs), default=0) for side in (0, 1))
@@ -67,7 +69,7 @@ def _draw_step(sheet: Sheet, top: float, one: Changes, counts: Mapping[str, tupl
         sheet.write_label(start + BAR / 2, NOTHING)
     for number, (reason, (broken, mended)) in enumerate(counts.items()):
         y = start + (number + 0.5) * BAR
-        sheet.write_label(y, reason)
+        sheet.write_label(y, label_of(reason, REASON_LETTERS))
         _draw_bar(sheet, y, -broken, VERMILION)
         _draw_bar(sheet, y, mended, BLUE)
 
@@ -89,11 +91,11 @@ def _draw_bar(sheet: Sheet, y: float, length: int, colour: str) -> None:
 
 
 def _counted(one: Changes) -> dict[str, tuple[int, int]]:
-    """(broken, mended) by reason in words, the commonest first, rare ones summed."""
+    """(broken, mended) by reason, the commonest first, rare ones summed."""
     every = Counter(one.broken) + Counter(one.mended)
     ranked = sorted(every, key=lambda reason: (-every[reason], reason))
     shown = ranked if len(ranked) <= MAX_REASONS + 1 else ranked[:MAX_REASONS]
-    counts = {reason_words(name): (one.broken.get(name, 0), one.mended.get(name, 0)) for name in shown}
+    counts = {name: (one.broken.get(name, 0), one.mended.get(name, 0)) for name in shown}
     rest = ranked[len(shown) :]
     if rest:
         broken, mended = (sum(counted.get(name, 0) for name in rest) for counted in (one.broken, one.mended))
@@ -115,4 +117,4 @@ def _commonest(verb: str, counts: Mapping[str, int]) -> str:
         return f"{verb} no row"
     reason, count = max(counts.items(), key=lambda one: one[1])
     rows = sum(counts.values())
-    return f"{verb} {count_rows(rows)}, most often {reason_words(reason)} ({count})"
+    return f"{verb} {count_rows(rows)}, most often {label_of(reason, REASON_LETTERS)} ({count})"

@@ -8,14 +8,14 @@ from functools import partial
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from evaluation.report.plot_sheet import GAP, HEAD, Drawing, Sheet, label_of, open_sheet
+from evaluation.report.plot_sheet import GAP, Drawing, Sheet, label_of, open_sheet
 from evaluation.report.plot_themes import BLUE, SMALL, Theme
-from evaluation.report.plot_words import DECISION_NAMES, count_rows
+from evaluation.report.plot_words import count_rows, two_lines
 from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 
-CELL = 0.28
-VARIANT_LETTERS = 12
+CELL, TABLE_HEAD = 0.28, 0.44
+VARIANT_LETTERS, DECISION_LETTERS = 12, 16
 # So that the count in the darkest cell is read in the colour of the text, on a light page and on a dark one.
 DARKEST = 0.7
 
@@ -33,13 +33,13 @@ def draw_confusion(suite: str, summaries: Mapping[str, Summary]) -> Drawing | No
 
 
 def _draw(title: str, tables: Mapping[str, Table], theme: Theme) -> Figure:
-    expected = [name for name in DECISIONS if any(name in table for table in tables.values())]
     seen = {name for table in tables.values() for row in table.values() for name in row}
-    taken = [name for name in (*DECISIONS, MALFORMED) if name in DECISIONS or name in seen]
-    block = HEAD + CELL * max(len(expected), 1) + GAP
+    expected = _in_order({name for table in tables.values() for name in table})
+    taken = _in_order(seen | set(expected))
+    block = TABLE_HEAD + CELL * max(len(expected), 1) + GAP
     # Bold letters are a little wider.
     heads = [f"{label_of(variant, VARIANT_LETTERS)}  " for variant in tables]
-    labels = [*heads, *(DECISION_NAMES[name] for name in expected)]
+    labels = [*heads, *(label_of(name, DECISION_LETTERS) for name in expected)]
     sheet = open_sheet(theme, title, labels, block * max(len(tables), 1), foot=0.1)
     sheet.axes.set_xlim(0, len(taken))
     sheet.axes.set_xticks([])
@@ -51,14 +51,13 @@ def _draw(title: str, tables: Mapping[str, Table], theme: Theme) -> Figure:
 def _draw_table(
     sheet: Sheet, top: float, variant: str, table: Table, expected: Sequence[str], taken: Sequence[str]
 ) -> None:
-    sheet.write_head(top + HEAD / 2, label_of(variant, VARIANT_LETTERS))
+    sheet.write_head(top + TABLE_HEAD / 2, label_of(variant, VARIANT_LETTERS))
     for x, name in enumerate(taken):
-        sheet.axes.text(
-            x + 0.5, top + HEAD / 2, DECISION_NAMES[name], ha="center", va="center", fontsize=SMALL
-        )
+        head = two_lines(label_of(name, DECISION_LETTERS))
+        sheet.axes.text(x + 0.5, top + TABLE_HEAD / 2, head, ha="center", va="center", fontsize=SMALL - 1)
     for line, name in enumerate(expected):
-        y = top + HEAD + line * CELL
-        sheet.write_label(y + CELL / 2, DECISION_NAMES[name])
+        y = top + TABLE_HEAD + line * CELL
+        sheet.write_label(y + CELL / 2, label_of(name, DECISION_LETTERS))
         row = table.get(name, {})
         for x, decision in enumerate(taken):
             _draw_cell(sheet, x, y, row.get(decision, 0), sum(row.values()), decision == name)
@@ -96,5 +95,10 @@ def _worst(table: Table) -> str:
         return "always takes the expected decision"
     count, expected, taken = max(wrong)
     rows = sum(table[expected].values())
-    names = DECISION_NAMES[taken], DECISION_NAMES[expected]
+    names = label_of(taken), label_of(expected)
     return f"most often wrong by {names[0]} where {names[1]} is expected, in {count} of {count_rows(rows)}"
+
+
+def _in_order(names: set[str]) -> list[str]:
+    known = [name for name in (*DECISIONS, MALFORMED) if name in names]
+    return [*known, *sorted(names.difference(known))]

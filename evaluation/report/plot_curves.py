@@ -1,11 +1,13 @@
-"""How the trainings went: loss, and reward where it was logged, by step; a small picture for each variant.
+"""How the trainings went: loss, and reward or DPO's margin of rewards where it was logged, by step.
 
-Each has a scale of its own, because the losses of SFT, DPO and RFT mean different things.
+A small picture for each variant and metric. Each has a scale of its own, because the losses of SFT, DPO
+and RFT mean different things.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,7 +20,7 @@ from evaluation.report.plot_sheet import WIDTH, Drawing, label_of, open_sheet
 from evaluation.report.plot_themes import SMALL, Theme
 from evaluation.report.results import Curves
 
-SHOWN = ("loss", "reward")
+SHOWN = ("loss", "reward", "rewards/margins")
 MANY_POINTS = 50
 # More faint points would only make the file longer.
 MAX_RAW_POINTS = 150
@@ -29,21 +31,51 @@ SMOOTHED_SHARE = 0.05
 # Inches, and of them what a panel's own titles and steps take.
 PANEL, PANEL_HEAD, PANEL_FOOT = 1.9, 0.5, 0.42
 
+SMOOTHING = (
+    f"A line of more than {MANY_POINTS} points is a centred moving average over {SMOOTHED_SHARE:.0%} of "
+    "them; first and last are its ends, in the picture and here."
+)
+
 Points = Sequence[tuple[int, float]]
 
 
-def draw_curves(curves: Curves) -> Drawing | None:
-    """The curves of every trained variant; None where nothing was logged."""
-    panels = [
-        (metric, variant, points)
+@dataclass(frozen=True)
+class Panel:
+    """One training's points by one metric, without those that have diverged."""
+
+    metric: str
+    variant: str
+    points: Points
+
+    @property
+    def smoothed(self) -> list[float]:
+        """The line that is drawn: a value for each point."""
+        return smooth([value for _, value in self.points])
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Where the line begins and ends."""
+        line = self.smoothed
+        return f"{line[0]:.3g}", f"{line[-1]:.3g}"
+
+
+def panels_of(curves: Curves) -> list[Panel]:
+    """What is drawn of the trainings, metric by metric in the order of the variants."""
+    return [
+        Panel(metric, variant, points)
         for metric in SHOWN
         for variant in sort_variants(set(curves.get(metric, {})))
         if (points := _finite(curves[metric][variant]))
     ]
+
+
+def draw_curves(curves: Curves) -> Drawing | None:
+    """The curves of every trained variant; None where nothing was logged."""
+    panels = panels_of(curves)
     if not panels:
         return None
     title = "How the trainings went, by step"
-    alt = "; ".join(_said(*panel) for panel in panels)
+    alt = "; ".join(map(_said, panels))
     return Drawing("curves", title, alt, partial(_draw, title, panels))
 
 
@@ -67,16 +99,16 @@ def _finite(points: Points) -> list[tuple[int, float]]:
     return sorted((step, value) for step, value in points if abs(value) <= GREATEST)
 
 
-def _draw(title: str, panels: Sequence[tuple[str, str, Points]], theme: Theme) -> Figure:
+def _draw(title: str, panels: Sequence[Panel], theme: Theme) -> Figure:
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
     height = lines * PANEL
     sheet = open_sheet(theme, title, [], height, foot=0.05)
     sheet.axes.remove()
     figure, whole = sheet.figure, sheet.figure.get_figheight()
-    variants = sort_variants({variant for _, variant, _ in panels})
+    variants = sort_variants({panel.variant for panel in panels})
     width = WIDTH / columns
-    for number, (metric, variant, points) in enumerate(panels):
+    for number, panel in enumerate(panels):
         left, bottom = (number % columns) * width, height - (number // columns + 1) * PANEL + 0.05
         box = (
             (left + 0.55) / WIDTH,
@@ -84,14 +116,15 @@ def _draw(title: str, panels: Sequence[tuple[str, str, Points]], theme: Theme) -
             (width - 0.75) / WIDTH,
             (PANEL - PANEL_HEAD - PANEL_FOOT) / whole,
         )
-        colour, _ = theme.style_of(variant, variants)
-        _draw_panel(figure.add_axes(box), f"{label_of(variant, 14)}: {metric}", points, colour, theme)
+        colour, _ = theme.style_of(panel.variant, variants)
+        _draw_panel(figure.add_axes(box), panel, colour, theme)
     return figure
 
 
-def _draw_panel(axes: Axes, title: str, points: Points, colour: str, theme: Theme) -> None:
+def _draw_panel(axes: Axes, panel: Panel, colour: str, theme: Theme) -> None:
+    points, smoothed = panel.points, panel.smoothed
     steps, values = [step for step, _ in points], [value for _, value in points]
-    smoothed = smooth(values)
+    title = f"{label_of(panel.variant, 12)}: {panel.metric}"
     if len(points) > MANY_POINTS:
         every = -(-len(points) // MAX_RAW_POINTS)
         axes.plot(
@@ -109,7 +142,7 @@ def _draw_panel(axes: Axes, title: str, points: Points, colour: str, theme: Them
     axes.set_title(title, loc="left", fontsize=SMALL + 0.5, fontweight="bold", pad=19)
     # A second title, at the same side, would move the first.
     axes.annotate(
-        f"{smoothed[0]:.3g} → {smoothed[-1]:.3g}",
+        " → ".join(panel.ends),
         (0, 1),
         (0, 6),
         xycoords="axes fraction",
@@ -127,9 +160,8 @@ def _draw_panel(axes: Axes, title: str, points: Points, colour: str, theme: Them
         axes.spines[side].set_visible(False)
 
 
-def _said(metric: str, variant: str, points: Points) -> str:
-    name, first, last = label_of(variant), points[0][0], points[-1][0]
-    smoothed = smooth([value for _, value in points])
-    if first == last:
-        return f"{name}: {metric} {smoothed[0]:.3g} at step {first}"
-    return f"{name}: {metric} from {smoothed[0]:.3g} at step {first} to {smoothed[-1]:.3g} at step {last}"
+def _said(panel: Panel) -> str:
+    name, (first, last), ends = label_of(panel.variant), panel.ends, (panel.points[0][0], panel.points[-1][0])
+    if ends[0] == ends[1]:
+        return f"{name}: {panel.metric} {first} at step {ends[0]}"
+    return f"{name}: {panel.metric} from {first} at step {ends[0]} to {last} at step {ends[1]}"

@@ -21,7 +21,7 @@ from evaluation.report.plot_sheet import (
     open_sheet,
 )
 from evaluation.report.plot_themes import SMALL, Theme
-from evaluation.report.plot_words import DECISION_NAMES, count_rows
+from evaluation.report.plot_words import count_rows, two_lines
 from evaluation.report.slices import Slice
 from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
@@ -29,7 +29,9 @@ from evaluation.toolcalls.decision import DECISIONS
 
 MAX_COLUMNS = 4
 # Hundredths between two columns, each of which is a hundred wide.
-BETWEEN = 26
+BETWEEN = 40
+# Hundredths left of 0, so that half a mark and its figure have room beside the lines' names.
+BEFORE = 16
 # Inches beyond 100% in a single column, where the figure of a variant that is always right stands.
 ROOM = 0.65
 COLUMN_LINE = 0.18
@@ -95,14 +97,13 @@ def draw_recall(comparison: Comparison) -> Drawing | None:
         shown = [name for name in DECISIONS if n[name]]
         if not shown:
             continue
-        columns = [f"{DECISION_NAMES[name]}\n{count_rows(n[name])}" for name in shown]
+        columns = [f"{two_lines(name)}\n{count_rows(n[name])}" for name in shown]
         lines = [
             Line(label_of(variant), "", [one.recall[name] for name in shown], [variant] * len(shown))
             for variant, one in summaries.items()
         ]
         sections.append(Section(suite, columns, lines))
-        names = [DECISION_NAMES[name] for name in shown]
-        said.append(f"{suite}: " + "; ".join(_recall_words(line, names) for line in lines))
+        said.append(f"{suite}: " + "; ".join(_recall_words(line, shown) for line in lines))
     if not sections:
         return None
     draw = partial(_draw, title, sections, comparison.variants, "percent")
@@ -173,7 +174,9 @@ def _draw(title: str, sections: Sequence[Section], variants: list[str], unit: st
     columns = max((len(section.columns) for section in sections), default=0) or 1
     is_single = columns == 1
     room = 100 * ROOM / (sheet.axes.get_position().width * WIDTH - ROOM)
-    sheet.axes.set_xlim(-2, 100 + room if is_single else columns * (100 + BETWEEN) - BETWEEN / 2)
+    # The last column's figures reach beyond 100 by half of what stands between two.
+    end = 100 + room if is_single else columns * (100 + BETWEEN) - BETWEEN / 2
+    sheet.axes.set_xlim(-3 if is_single else -BEFORE, end)
     y = 0.0
     for section in sections:
         _draw_section(sheet, section, y, variants, unit, is_single)
@@ -224,7 +227,15 @@ def _draw_mark(
     value, low, high = (left + 100 * part for part in (one.value, one.low, one.high))
     axes.hlines(height, low, high, color=theme.ink, linewidth=1.3)
     axes.plot(
-        value, height, marker, color=colour, markersize=7, markeredgecolor=theme.ink, markeredgewidth=0.7
+        value,
+        height,
+        marker,
+        color=colour,
+        markersize=7,
+        markeredgecolor=theme.ink,
+        markeredgewidth=0.7,
+        # At 0% half of it lies beyond the axes.
+        clip_on=False,
     )
     text = _written(one.value, unit, is_single)
     if is_single:
@@ -240,11 +251,17 @@ def _written(value: float, unit: str, is_single: bool) -> str:
 
 
 def _write_scale(sheet: Sheet, columns: int, unit: str) -> None:
-    # In narrow columns the ends of two neighbours would touch.
-    steps = (0, 50, 100) if columns < MAX_COLUMNS else (50,)
+    steps = (0, 50, 100)
     ticks = {number * (100 + BETWEEN) + step: step for number in range(columns) for step in steps}
-    texts = {0: "0", 50: "0.5", 100: "1"} if unit == "share" else {0: "0", 50: "50%", 100: "100%"}
+    # Without the sign the ends of two neighbouring columns stay apart.
+    texts = {step: f"{step / 100:g}" if unit == "share" else _percentage(step, columns) for step in steps}
     sheet.axes.set_xticks(list(ticks), [texts[step] for step in ticks.values()])
+    if columns == MAX_COLUMNS:
+        sheet.axes.tick_params(labelsize=SMALL - 1.5)
+
+
+def _percentage(step: int, columns: int) -> str:
+    return f"{step}%" if step and columns < MAX_COLUMNS else str(step)
 
 
 def _listed(lines: Sequence[Line]) -> str:

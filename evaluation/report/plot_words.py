@@ -1,16 +1,6 @@
-"""The words of pictures that the code has shorter or longer names for."""
+"""Names and numbers as pictures write them."""
 
 from __future__ import annotations
-
-from evaluation.toolcalls.decision import MALFORMED
-
-DECISION_NAMES = {
-    "tool_call": "call",
-    "request_for_info": "ask",
-    "cannot_answer": "decline",
-    "direct": "answer",
-    MALFORMED: "malformed",
-}
 
 
 def count_rows(count: int) -> str:
@@ -22,10 +12,11 @@ def count_rows(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
-def reason_words(reason: str) -> str:
-    """A reason of the closed list as words.
+def two_lines(name: str) -> str:
+    """A name of several words over two lines, for the head of a narrow column.
 
-    >>> reason_words("call_when_should_ask")
-    'call when should ask'
+    >>> two_lines("request_for_info"), two_lines("direct")
+    ('request_\\nfor_info', 'direct')
     """
-    return reason.replace("_", " ")
+    first, mark, rest = name.partition("_")
+    return f"{first}{mark}\n{rest}" if rest else first

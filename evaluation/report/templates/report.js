@@ -5,6 +5,7 @@
 const ROWS_A_PAGE = 25;
 const CHARACTERS_SHOWN = 4000;
 const TOOLS_SHOWN = 50;
+const NAME_SHOWN = 80;
 const MARKS = { right: ["✓", "good"], wrong: ["✗", "bad"], unscored: ["–", "quiet"] };
 const OFFERED = ["no tools", "1 tool", "2–4 tools", "5–9 tools", "10 or more tools"];
 
@@ -34,9 +35,11 @@ const OF_ROW = {
 };
 const SELECTS = ["variant", "outcome", "reason", ...Object.keys(OF_ROW)];
 
+const shorten = (text, most) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
 function offer(name, values) {
   const select = at(`filter-${name}`);
-  for (const value of values) select.append(new Option(value, value));
+  for (const value of values) select.append(new Option(shorten(value, NAME_SHOWN), value));
   // A choice of one is none.
   select.closest("div").hidden = values.length < 2 && name !== "outcome";
 }
@@ -194,16 +197,22 @@ function showResult(variant, result) {
   return card;
 }
 
+// A name that a file's author chose may be a page long.
+function showName(label, name) {
+  if (name.length <= NAME_SHOWN) return [`${label} ${name} · `];
+  return [make("details", {}, make("summary", {}, `${label} ${shorten(name, NAME_SHOWN)}`), ...showText(name))];
+}
+
 function fillRow(part, data, row) {
   const link = make("a", { href: `#${new URLSearchParams({ suite: row.suite, row: row.id })}` }, "Link to this row");
-  const facts = [`${row.suite}, row ${row.id}`, `source ${row.source}`, `language ${row.language}`];
-  if (row.overlaps) facts.push("a training row asks the same");
+  const facts = [...showName(`${row.suite}, row`, row.id), ...showName("source", row.source), `language ${row.language} · `];
+  if (row.overlaps) facts.push("a training row asks the same · ");
   const prompt = make("div", {}, make("h3", {}, "Prompt"), ...row.messages.map(showMessage));
   const rest = make("div", {}, make("h3", {}, "Tools"), ...showTools(data.tool_lists[row.tools]),
     make("h3", {}, "Gold"), ...showGold(row));
   const results = Object.entries(row.results).map(([variant, result]) => showResult(variant, result));
   part.append(make("div", { class: "inside" },
-    make("p", { class: "quiet" }, `${facts.join(" · ")} · `, link),
+    make("div", { class: "quiet facts" }, ...facts, link),
     make("div", { class: "split" }, prompt, rest),
     make("h3", {}, "Completions"), make("div", { class: "variants" }, ...results)));
 }
@@ -212,7 +221,7 @@ function showRow(data, row, isOpen) {
   const asked = row.messages.filter((one) => one.role === "user").at(-1)?.text || row.id;
   const marks = Object.entries(row.results).map(([variant, one]) => showMark(one.outcome, variant));
   const part = make("details", { class: "row" }, make("summary", {},
-    make("bdi", { class: "asked" }, asked.length > 160 ? `${asked.slice(0, 160)}…` : asked),
+    make("bdi", { class: "asked" }, shorten(asked, 160)),
     make("span", { class: "outcomes" }, make("span", { class: "quiet" }, `expects ${row.decision}`), ...marks)));
   if (isOpen) fillRow(part, data, row);
   else part.addEventListener("toggle", () => fillRow(part, data, row), { once: true });
@@ -223,7 +232,7 @@ function showRow(data, row, isOpen) {
 function countInWords(found, all, rowId) {
   const count = `${found.toLocaleString("en")} of ${all.toLocaleString("en")} rows`;
   if (rowId === null) return count;
-  return found ? `${count}: what the link names` : `No row has the id ${rowId} that the link names.`;
+  return found ? `${count}: what the link names` : `No row has the id ${shorten(rowId, NAME_SHOWN)} that the link names.`;
 }
 
 function start(data) {
@@ -246,7 +255,8 @@ function start(data) {
   const keep = (filters) => {
     if (state.row !== null) filters.set("row", state.row);
     if (state.page > 1) filters.set("page", state.page);
-    history.replaceState(null, "", filters.size ? `#${filters}` : "#rows");
+    const hash = filters.size ? `#${filters}` : "#rows";
+    if (hash !== location.hash) history.replaceState(null, "", hash);
   };
   const change = () => { state = { row: null, page: 1 }; keep(show()); };
   const turn = (step) => { state.page += step; keep(show()); at("count").focus(); };
@@ -257,7 +267,9 @@ function start(data) {
       return;
     }
     state = applyHash(params);
-    show();
+    // What no filter offers is dropped from the address, which would else say more than is shown.
+    keep(show());
+    if (state.row !== null) at("count").focus({ preventScroll: true });
     const scroll = () => at(state.row === null ? "rows" : "count").scrollIntoView();
     // Pictures above that are still being read would push the rows away.
     if (document.readyState === "complete") scroll();

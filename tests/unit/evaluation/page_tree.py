@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "source", "input", "br", "link"}
+VOID = {"meta", "img", "source", "input", "br", "link", "wbr"}
 
 
 class Tree(HTMLParser):

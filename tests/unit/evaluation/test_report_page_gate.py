@@ -20,6 +20,8 @@ RULE: dict[str, Any] = {
     "low": -0.01,
     "high": 0.11,
     "p": 0.0004,
+    "p_holm": 0.3,
+    "n": 1200,
     "tolerance": 0.03,
     "passed": False,
     "statement": "own/over_call_rate +5.0 points over base, tolerance 3",
@@ -28,9 +30,40 @@ RULE: dict[str, Any] = {
 
 def test_a_rule_in_words() -> None:
     line = rule_line(RULE)
-    assert (line.figure, line.value, line.over_value) == ("own: over_call_rate", "10.0", "5.0")
+    assert (line.figure, line.value, line.over_value) == ("own/over_call_rate", "10.0", "5.0")
     assert (line.difference, line.tolerance, line.p) == ("+5.0 (-1.0 to +11.0)", "3.0", "p < 0.001")
+    assert (line.rows, line.why) == ("1,200", "fell beyond its tolerance")
     assert not line.passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "p"), [("guard", "p < 0.001"), ("target", "p = 0.30, Holm")], ids=["a guard's own", "a target's"]
+)
+def test_p_is_the_one_that_decides(kind: str, p: str) -> None:
+    assert rule_line({**RULE, "kind": kind}).p == p
+
+
+WHYS: dict[str, tuple[dict[str, Any], str]] = {
+    "a guard's note": (
+        {"passed": True, "statement": "own/x -12.5 points over base (40 rows), tolerance 3: within noise"},
+        "within noise",
+    ),
+    "held": ({"passed": True}, "within its tolerance"),
+    "fell": ({}, "fell beyond its tolerance"),
+    "not measured": ({"statement": "own/x: no row expects a call"}, "no row expects a call"),
+    "rose": ({"kind": "target", "passed": True}, "rose beyond noise"),
+    "did not rise": ({"kind": "target"}, "did not rise beyond noise"),
+    "why it did not": (
+        {"kind": "target", "statement": "own/accuracy +6.7 points over base (p = 0.27): within noise"},
+        "within noise",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHYS)
+def test_a_rule_says_what_decided(name: str) -> None:
+    given, why = WHYS[name]
+    assert rule_line({**RULE, **given}).why == why
 
 
 @pytest.mark.parametrize("absent", [*RULE, "all"])
@@ -81,9 +114,7 @@ def test_rules_stand_by_variant_and_failed_ones_first() -> None:
         ("dpo", "base", 0),
     ]
     figures = [line.figure for line in gate.variants[0].lines]
-    assert figures == ["own: over_call_rate", "own: accuracy", "own: malformed_rate"], (
-        "else in the gate's order"
-    )
+    assert figures == ["own/over_call_rate", "own/accuracy", "own/malformed_rate"], "else in the gate's order"
 
 
 @pytest.mark.parametrize(

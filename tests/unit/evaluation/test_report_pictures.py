@@ -24,6 +24,7 @@ from PIL import Image
 from evaluation.comparison import VARIANTS
 from evaluation.report import pictures
 from evaluation.report.costs import jobs_of
+from evaluation.report.headline import arrange_suites
 from evaluation.report.pictures import Picture, draw_pictures
 from evaluation.report.plot_curves import draw_curves, smooth
 from evaluation.report.plot_estimates import SLICE_LETTERS
@@ -123,7 +124,8 @@ def picture(name: str) -> Picture:
 
 @lru_cache(maxsize=len(RUNS))
 def drawings(run: str) -> list[Drawing]:
-    return [one for one in pictures._drawings(RUNS[run].results()) if one is not None]
+    made = [make() for _, make in pictures._makers(arrange_suites(RUNS[run].results()))]
+    return [one for one in made if one is not None]
 
 
 def texts_of(svg: str) -> list[str]:
@@ -141,7 +143,7 @@ def texts_of(svg: str) -> list[str]:
     ],
 )
 def test_a_run_has_the_pictures_that_its_results_allow(run: str, absent: set[str]) -> None:
-    suites = ("when2call_mcq", "own")
+    suites = ("own", "when2call_mcq")
     expected = [
         "accuracy",
         "recall",
@@ -282,7 +284,7 @@ def test_no_text_is_cut_off_or_written_over(run: str) -> None:
     ("name", "said"),
     [
         pytest.param("accuracy", "own: accuracy, 40 rows: base ", id="every-figure"),
-        pytest.param("recall", "base call ", id="by-decision"),
+        pytest.param("recall", "base tool_call ", id="by-decision"),
         pytest.param("confusion_own", "base most often wrong by ", id="the-commonest-fault"),
         pytest.param("changes_own", "sft over base mended ", id="what-a-stage-did"),
         pytest.param("slices_own", "own, weakest slice of 10 rows or more: base ", id="where-it-is-weak"),

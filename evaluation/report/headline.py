@@ -1,0 +1,170 @@
+"""What a run comes to, in the four lines that its page begins with, and when it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from evaluation.comparison import Comparison, Pair
+from evaluation.figures import LOWER_IS_BETTER
+from evaluation.plan import Plan, gate_of
+from evaluation.report.costs import Costs, describe_total, suite_of_points
+from evaluation.report.gate import GateView
+from evaluation.report.moves import Move, is_gain, meaning_of, moves_of, value_of
+from evaluation.report.results import Results
+from evaluation.sentences import format_p
+from evaluation.suites import SUITES
+
+UNTRAINED = ("base", "prompt")
+WORST_SHOWN = 2
+Found = TypeVar("Found")
+_STAMP = re.compile(r"(?<!\d)(\d{8}-\d{6})(?!\d)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The figure that a run is judged by, and the variant `over` which it has to rise."""
+
+    suite: str
+    metric: str
+    over: str
+
+
+@dataclass(frozen=True)
+class HeadLine:
+    """One of the lines: what it is about, what it says, and the section that says more."""
+
+    label: str
+    text: str
+    section: str
+    link: str
+
+
+def arrange_suites(results: Results) -> Results:
+    """The same results with the suite that the run is judged by first, the others in their order."""
+    comparison = results.comparison
+    first = suite_of_points(results.plan, comparison)
+    order = sorted(comparison.rows, key=lambda suite: suite != first)
+    place = {suite: number for number, suite in enumerate(order)}
+    arranged = replace(
+        comparison,
+        rows=_in_order(comparison.rows, order),
+        scores=_in_order(comparison.scores, order),
+        summaries=_in_order(comparison.summaries, order),
+        judge=_in_order(comparison.judge, order),
+        test_sets=_in_order(comparison.test_sets, order),
+        pairs=sorted(comparison.pairs, key=lambda pair: place[pair.suite]),
+        guarded=sorted(comparison.guarded, key=lambda pair: place[pair.suite]),
+    )
+    return replace(results, comparison=arranged)
+
+
+def target_of(plan: Plan, comparison: Comparison) -> Target | None:
+    """The gate's first target, else the main figure of the suite by which points are counted."""
+    for rule in gate_of(plan).get("rules") or ():
+        if rule.get("kind") == "target" and rule.get("suite") in comparison.rows:
+            return Target(rule["suite"], str(rule.get("metric") or ""), str(rule.get("over") or "base"))
+    suite = suite_of_points(plan, comparison)
+    return Target(suite, SUITES[suite].main_metric, "base") if suite else None
+
+
+def best_trained(comparison: Comparison, target: Target) -> str | None:
+    """The trained variant that is best by the target; of equals the first."""
+    trained = {
+        name: value
+        for name in comparison.variants
+        if name not in UNTRAINED
+        and (value := value_of(comparison, target.suite, name, target.metric)) is not None
+    }
+    best = min if target.metric in LOWER_IS_BETTER else max
+    return best(trained, key=lambda name: trained[name], default=None)
+
+
+def head_lines(results: Results, gate: GateView, costs: Costs | None) -> list[HeadLine]:
+    """What somebody learns who reads for five seconds: what was won and lost, the verdict, the price."""
+    comparison = results.comparison
+    target = target_of(results.plan, comparison)
+    best = best_trained(comparison, target) if target else None
+    return [
+        HeadLine("Best trained", _describe_best(comparison, target, best), "results", "results"),
+        HeadLine("Got worse", _describe_worse(comparison, best), "moves", "worse and better"),
+        HeadLine("Gate", _describe_gate(gate, best), "gate", "rules"),
+        HeadLine("Cost", describe_total(costs) if costs else "Not known.", "cost", "by job"),
+    ]
+
+
+def describe_start(run_id: str | None) -> str | None:
+    """When a run began, by the time that an execution's name carries.
+
+    >>> describe_start("tune-20261122-100737-c4c2"), describe_start("mine")
+    ('22 November 2026, 10:07', None)
+    """
+    for stamp in _STAMP.findall(run_id or ""):
+        try:
+            return f"{datetime.strptime(stamp, '%Y%m%d-%H%M%S'):%-d %B %Y, %H:%M}"
+        except ValueError:
+            continue
+    return None
+
+
+def _in_order(by_suite: Mapping[str, Found], order: Sequence[str]) -> dict[str, Found]:
+    return {suite: by_suite[suite] for suite in order if suite in by_suite}
+
+
+def _describe_best(comparison: Comparison, target: Target | None, best: str | None) -> str:
+    if target is None or best is None:
+        return "No trained variant of this run has a figure to be judged by."
+    value = _percent(value_of(comparison, target.suite, best, target.metric))
+    pair = _find_pair(comparison, target, best)
+    said = f"{best}: {target.suite}/{target.metric} {value}"
+    if pair is None or pair.result.difference is None or pair.p_holm is None:
+        return f"{said}, held against no other variant."
+    before = _percent(value_of(comparison, target.suite, target.over, target.metric))
+    points = f"{100 * pair.result.difference:+.1f} points over {target.over} ({before})"
+    return f"{said}, {points}: {_is_it_real(pair)}, {format_p(pair.p_holm)} on {pair.result.n:,} rows."
+
+
+def _is_it_real(pair: Pair) -> str:
+    if not pair.is_real:
+        return "within noise"
+    return "a real gain" if is_gain(pair) else "a real loss"
+
+
+def _find_pair(comparison: Comparison, target: Target, best: str) -> Pair | None:
+    wanted = (target.suite, target.metric, best, target.over)
+    pairs = [*comparison.pairs, *comparison.guarded]
+    return next((one for one in pairs if (one.suite, one.metric, one.a, one.b) == wanted), None)
+
+
+def _describe_worse(comparison: Comparison, best: str | None) -> str:
+    found = next((one for one in moves_of(comparison) if one.a == best), None)
+    if best is None or found is None:
+        return "There is nothing to hold a trained variant against."
+    if not found.worse:
+        return f"{best}: no figure beyond noise."
+    shown = "; ".join(_describe_move(one) for one in found.worse[:WORST_SHOWN])
+    left_out = len(found.worse) - WORST_SHOWN
+    return f"{best}: {shown}{f'; and {left_out} more' if left_out > 0 else ''}."
+
+
+def _describe_move(one: Move) -> str:
+    values = f"{_percent(one.before)} → {_percent(one.after)}"
+    return f"{one.figure} {values} ({meaning_of(one.pair.metric)})"
+
+
+def _describe_gate(gate: GateView, best: str | None) -> str:
+    if not gate.variants:
+        return gate.verdict
+    said = f"{gate.promoted} is promoted" if gate.promoted else "No variant is promoted"
+    failed = [one for one in gate.variants if one.variant == best and one.failed]
+    shown: Sequence[str] = [
+        f"{one.variant} failed {len(one.failed)} of {len(one.lines)} rules" for one in failed
+    ]
+    return f"{said}{': ' if not gate.promoted else '; '}{', '.join(shown)}." if shown else f"{said}."
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.1f}%"
