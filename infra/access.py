@@ -147,6 +147,11 @@ def use_key(storage: Storage) -> iam.PolicyStatement:
     )
 
 
+def decrypt(storage: Storage) -> iam.PolicyStatement:
+    """Allow to decrypt what lies in the bucket, and to write nothing."""
+    return iam.PolicyStatement(actions=["kms:Decrypt"], resources=[storage.key.key_arn])
+
+
 class JobRoles(Construct):
     """One role a kind of job: its own prefixes, its image, its log and MLflow, nothing more."""
 

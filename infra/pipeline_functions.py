@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk import Duration
@@ -12,6 +13,7 @@ from constructs import Construct
 
 from infra.access import (
     JOB_NAME_PREFIX,
+    decrypt,
     list_prefixes,
     read_objects,
     training_jobs,
@@ -98,8 +100,7 @@ class PipelineFunctions(Construct):
             files=SCORE_FILES,
             environment={},
             statements=[
-                list_prefixes(storage, _SCORE_READS),
-                read_objects(storage, _SCORE_READS),
+                *_read(storage, _SCORE_READS),
                 write_objects(storage, _SCORE_WRITES),
                 use_key(storage),
             ],
@@ -133,11 +134,7 @@ class PipelineFunctions(Construct):
                 "lambdas/gate_words.py",
             ),
             environment={},
-            statements=[
-                list_prefixes(storage, _GATE_READS),
-                read_objects(storage, _GATE_READS),
-                use_key(storage),
-            ],
+            statements=[*_read(storage, _GATE_READS), decrypt(storage)],
             timeout=Duration.seconds(30),
         )
         acknowledge_prefixes(function.role, storage, _GATE_READS)
@@ -158,11 +155,15 @@ class PipelineFunctions(Construct):
                 write_objects(storage, _COST_WRITES),
                 use_key(storage),
             ],
-            timeout=Duration.seconds(60),
+            timeout=Duration.minutes(2),
         )
         acknowledge_prefixes(function.role, storage, _COST_WRITES)
         acknowledge_resource(function.role, jobs, "PlanRun names the jobs; all names start so.")
         return function
+
+
+def _read(storage: Storage, prefixes: Sequence[str]) -> list[iam.PolicyStatement]:
+    return [list_prefixes(storage, prefixes), read_objects(storage, prefixes)]
 
 
 def _defaults(settings: Settings) -> dict[str, object]:

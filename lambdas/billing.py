@@ -7,6 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 NOT_STARTED = "NotStarted"
+# The job could not be described, so that nobody knows what it came to.
+UNKNOWN = "Unknown"
+# While a job goes on its billable seconds grow.
+_GOING_ON = ("InProgress", "Stopping")
+_UNBILLED = {
+    "not ended": _GOING_ON,
+    "not started": (NOT_STARTED,),
+    "failed without billed seconds": ("Failed",),
+    "stopped without billed seconds": ("Stopped",),
+    "could not be described": (UNKNOWN,),
+}
 
 
 @dataclass(frozen=True)
@@ -15,8 +26,9 @@ class BilledLine:
 
     `billable_seconds` is the wall-clock time that SageMaker bills a single instance; with managed spot
     training it is shorter than `training_seconds` by the discount, so that it is multiplied by the on-demand
-    price all the same. Both are null for a job that has not ended; `usd` is null there, and where the price
-    is unknown.
+    price all the same. All three are null for a job that has not ended, that was never started, or that
+    failed before it was billed; `usd` is null too where the price is unknown. `status`: SageMaker's, or
+    NotStarted, or Unknown for a job that could not be described.
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html
     """
 
@@ -37,29 +49,38 @@ def bill_job(
     found = described or {"TrainingJobStatus": NOT_STARTED}
     resources = {**job["resource_config"], **found.get("ResourceConfig", {})}
     price = usd_per_hour.get(resources["InstanceType"])
-    seconds, count = found.get("BillableTimeInSeconds"), resources["InstanceCount"]
+    is_final = found["TrainingJobStatus"] not in _GOING_ON
+    seconds = found.get("BillableTimeInSeconds") if is_final else None
+    count = resources["InstanceCount"]
     return BilledLine(
         job=key,
         instance_type=resources["InstanceType"],
         instance_count=count,
         status=found["TrainingJobStatus"],
         billable_seconds=seconds,
-        training_seconds=found.get("TrainingTimeInSeconds"),
+        training_seconds=found.get("TrainingTimeInSeconds") if is_final else None,
         usd_per_hour=price,
         usd=None if seconds is None or price is None else round(seconds * count * price / 3600, 4),
     )
 
 
 def as_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> dict[str, Any]:
-    """Return the block `cost.actual`; its `usd` is null where a job that ended has no known price."""
-    billed = [line for line in lines if line.billable_seconds is not None]
-    amounts = [line.usd for line in billed if line.usd is not None]
-    usd = round(sum(amounts), 4) if len(amounts) == len(billed) else None
+    """Return the block `cost.actual`.
+
+    Its `usd` is null where no job was billed, or one that was has no known price, or one is unknown.
+    """
+    amounts = [line.usd for line in lines if line.usd is not None]
+    usd = round(sum(amounts), 4) if amounts and not any(_is_open(line) for line in lines) else None
     return {
         "usd": usd,
         "lines": [asdict(line) for line in lines],
         "statement": describe_actual(lines, at_most_usd),
     }
+
+
+def _is_open(line: BilledLine) -> bool:
+    """Whether the job cost something that nobody knows."""
+    return line.status == UNKNOWN or (line.billable_seconds is not None and line.usd is None)
 
 
 def describe_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> str:
@@ -69,18 +90,34 @@ def describe_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> s
     '$0.61 of at most $18.40; dearest: sft $0.61 (1,560 s on ml.g5.xlarge at $1.408)'
     """
     priced = [(line.usd, line) for line in lines if line.usd is not None]
-    unpriced = [line for line in lines if line.billable_seconds is not None and line.usd is None]
-    running = [line for line in lines if line.billable_seconds is None]
     bound = "" if at_most_usd is None else f" of at most ${at_most_usd:.2f}"
-    parts = [f"{'at least ' if unpriced else ''}{_dollars(sum(usd for usd, _ in priced))}{bound}"]
     if priced:
-        parts.append(_dearest(*max(priced, key=lambda pair: pair[0])))
-    if unpriced:
-        types = ", ".join(sorted({line.instance_type for line in unpriced}))
-        parts.append(f"no price is known for {types} ({_jobs(unpriced)}): set it in instance_prices_usd")
-    if running:
-        parts.append(f"not ended, so not counted: {_jobs(running)}")
-    return "; ".join(parts)
+        least = "at least " if any(_is_open(line) for line in lines) else ""
+        parts = [
+            f"{least}{_dollars(sum(usd for usd, _ in priced))}{bound}",
+            _dearest(*max(priced, key=lambda pair: pair[0])),
+        ]
+    else:
+        parts = [
+            f"{'an unknown amount' if any(_is_open(line) for line in lines) else 'nothing billed'}{bound}"
+        ]
+    return "; ".join([*parts, *_unpriced(lines), *_uncounted(lines)])
+
+
+def _unpriced(lines: Sequence[BilledLine]) -> list[str]:
+    unpriced = [line for line in lines if line.billable_seconds is not None and line.usd is None]
+    types = ", ".join(sorted({line.instance_type for line in unpriced}))
+    said = f"no price is known for {types} ({_jobs(unpriced)}): set it in instance_prices_usd"
+    return [said] if unpriced else []
+
+
+def _uncounted(lines: Sequence[BilledLine]) -> list[str]:
+    unbilled = [line for line in lines if line.billable_seconds is None]
+    named = {status: words for words, statuses in _UNBILLED.items() for status in statuses}
+    why: dict[str, list[BilledLine]] = {}
+    for line in unbilled:
+        why.setdefault(named.get(line.status, f"{line.status} without billed seconds"), []).append(line)
+    return [f"{words}, so not counted: {_jobs(found)}" for words, found in why.items()]
 
 
 def _dearest(usd: float, line: BilledLine) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -64,7 +65,7 @@ def test_a_run_is_billed_by_the_second_and_said_in_words() -> None:
     assert actual["usd"] == 0.6197
     assert actual["statement"] == (
         "$0.62 of at most $18.40; dearest: sft $0.61 (1,560 s on ml.g5.xlarge at $1.408); "
-        "not ended, so not counted: report"
+        "not started, so not counted: report"
     )
 
 
@@ -90,6 +91,21 @@ LINES: list[tuple[dict[str, Any] | None, dict[str, Any], str]] = [
         {"usd": None, "billable_seconds": None, "status": "InProgress"},
         "a job that runs",
     ),
+    (
+        {**_ended(60), "TrainingJobStatus": "Stopping"},
+        {"usd": None, "billable_seconds": None, "training_seconds": None, "status": "Stopping"},
+        "seconds that still grow",
+    ),
+    (
+        {**_ended(60), "TrainingJobStatus": "Stopped"},
+        {"usd": 0.0235, "billable_seconds": 60, "status": "Stopped"},
+        "a job that was stopped is billed",
+    ),
+    (
+        {"TrainingJobStatus": "Unknown"},
+        {"usd": None, "billable_seconds": None, "status": "Unknown"},
+        "a job that nobody could describe",
+    ),
     (None, {"usd": None, "billable_seconds": None, "status": "NotStarted"}, "a job that was never made"),
 ]
 
@@ -108,10 +124,59 @@ def test_a_price_that_nobody_knows_leaves_the_sum_open() -> None:
     assert "no price is known for ml.g5.xlarge (sft): set it in instance_prices_usd" in actual["statement"]
 
 
-def test_nothing_ended_costs_nothing_yet() -> None:
-    actual = _actual({})
-    assert actual["usd"] == 0
-    assert actual["statement"] == "$0.00 of at most $18.40; not ended, so not counted: prepare, sft, report"
+STATUSES: list[tuple[dict[str, Any] | None, float | None, str, str]] = [
+    (None, 0.1, "; not started, so not counted: sft", "never made"),
+    ({"TrainingJobStatus": "InProgress"}, 0.1, "; not ended, so not counted: sft", "running"),
+    ({**_ended(9), "TrainingJobStatus": "Stopping"}, 0.1, "; not ended, so not counted: sft", "stopping"),
+    (
+        {"TrainingJobStatus": "Failed"},
+        0.1,
+        "; failed without billed seconds, so not counted: sft",
+        "no capacity",
+    ),
+    ({"TrainingJobStatus": "Stopped"}, 0.1, "; stopped without billed seconds, so not counted: sft", "early"),
+    (
+        {"TrainingJobStatus": "Completed"},
+        0.1,
+        "; Completed without billed seconds, so not counted: sft",
+        "odd",
+    ),
+    ({"TrainingJobStatus": "Unknown"}, None, "; could not be described, so not counted: sft", "throttled"),
+    (_ended(0), 0.1, "", "a second's fraction"),
+]
+
+
+@pytest.mark.parametrize(("described", "usd", "said", "reason"), STATUSES, ids=[row[3] for row in STATUSES])
+def test_a_job_that_is_not_in_the_sum_is_named_with_its_reason(
+    described: dict[str, Any] | None, usd: float | None, said: str, reason: str
+) -> None:
+    known = {"prepare": _ended(1800), "report": _ended(1330)}
+    actual = _actual({**known, **({"sft": described} if described else {})})
+    assert actual["usd"] == (usd and pytest.approx(usd, abs=1e-3)), reason
+    least = "" if usd else "at least "
+    ending = (
+        f"{least}$0.10 of at most $18.40; dearest: prepare $0.06 (1,800 s on ml.m5.large at $0.115){said}"
+    )
+    assert actual["statement"] == ending
+
+
+NOTHING_BILLED: list[tuple[Any, Mapping[str, float], str, str]] = [
+    (None, PRICES, "nothing billed of at most $18.40; not started, so", "nothing began"),
+    ({"TrainingJobStatus": "Unknown"}, PRICES, "an unknown amount of at most $18.40; could not", "no answer"),
+    (_ended(60), {}, "an unknown amount of at most $18.40; no price is known for", "no price"),
+]
+
+
+@pytest.mark.parametrize(
+    ("described", "prices", "said", "reason"), NOTHING_BILLED, ids=[row[3] for row in NOTHING_BILLED]
+)
+def test_without_a_billed_line_there_is_no_sum(
+    described: Any, prices: Mapping[str, float], said: str, reason: str
+) -> None:
+    jobs = dict.fromkeys(("prepare", "sft", "report"), described) if described else {}
+    actual = _actual(jobs, prices)
+    assert actual["usd"] is None, reason
+    assert actual["statement"].startswith(said)
 
 
 def test_counting_again_replaces_the_count() -> None:
@@ -140,8 +205,7 @@ def test_the_whole_plan_is_laid_beside_the_run(bucket: Any, monkeypatch: pytest.
         stubber.add_client_error(
             "describe_training_job", "ValidationException", "Requested resource not found."
         )
-        clients = {"sagemaker": client, "s3": bucket}
-        monkeypatch.setattr(boto3, "client", clients.__getitem__)
+        _replace_clients(monkeypatch, sagemaker=client, s3=bucket)
         plan = count_costs.handler({**_plan(), "gate": {"promoted": "sft"}}, None)
     written = json.loads(bucket.get_object(Bucket="bucket", Key="runs/r/plan/plan.json")["Body"].read())
     assert written == plan
@@ -163,13 +227,61 @@ def _description(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_refusal_is_no_missing_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def _replace_clients(monkeypatch: pytest.MonkeyPatch, **clients: Any) -> None:
+    def client(name: str, *, config: Any) -> Any:
+        assert config.retries == {"mode": "standard", "total_max_attempts": 5}
+        return clients[name]
+
+    monkeypatch.setattr(boto3, "client", client)
+
+
+REFUSALS: list[tuple[str, str, str, str]] = [
+    ("ValidationException", "Requested resource not found.", "NotStarted", "a job that was never made"),
+    ("ResourceNotFound", "no such job", "NotStarted", "by its own name"),
+    ("ValidationException", "1 validation error detected", "Unknown", "a name that is none"),
+    ("AccessDeniedException", "not authorized", "Unknown", "no permission"),
+    ("ThrottlingException", "Rate exceeded", "Unknown", "asked too often, after all retries"),
+    ("InternalFailure", "try again", "Unknown", "their fault"),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "status", "reason"), REFUSALS, ids=[row[3] for row in REFUSALS])
+def test_a_job_that_cannot_be_described_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, code: str, message: str, status: str, reason: str
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     client = boto3.client("sagemaker")
     with Stubber(client) as stubber:
-        stubber.add_client_error("describe_training_job", "AccessDeniedException", "not authorized")
-        with pytest.raises(client.exceptions.ClientError, match="not authorized"):
-            count_costs._describe_by(client)("toolwright-r-sft")
+        for _ in range(3):
+            stubber.add_client_error("describe_training_job", code, message)
+        actual = with_actual_cost(_plan(), count_costs._describe_by(client))["cost"]["actual"]
+    assert {line["status"] for line in actual["lines"]} == {status}, reason
+
+
+def test_a_server_that_does_not_answer_is_asked_for_a_while_only() -> None:
+    class Silent:
+        asked = 0
+
+        def describe_training_job(self, **_: str) -> None:
+            self.asked += 1
+            raise ReadTimeoutError(endpoint_url="https://sagemaker")
+
+    silent, now = Silent(), iter((0.0, 1.0, 46.0, 90.0))
+    actual = with_actual_cost(_plan(), count_costs._describe_by(silent, lambda: next(now)))["cost"]["actual"]
+    assert silent.asked == 1
+    assert [line["status"] for line in actual["lines"]] == ["Unknown"] * 3
+
+
+def test_only_the_first_count_has_to_be_written(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report reads what the first wrote; the second is in the execution's output all the same."""
+    monkeypatch.setattr(count_costs, "_describe_by", lambda _client: lambda _name: _ended(60))
+    clients = {"s3": bucket}
+    monkeypatch.setattr(boto3, "client", lambda name, config: clients.get(name))
+    lost = {**_plan(), "plan_uri": "s3://no-such-bucket/runs/r/plan/"}
+    with pytest.raises(bucket.exceptions.NoSuchBucket):
+        count_costs.handler(lost, None)
+    counted = with_actual_cost(lost, lambda _name: None)
+    assert count_costs.handler(counted, None)["cost"]["actual"]["lines"][2]["usd"] == 0.0019
 
 
 AGES = [
