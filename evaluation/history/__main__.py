@@ -35,7 +35,7 @@ LAST = 10
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, and list or compare. Raises BadInput, TrackingUnavailable."""
     given = _read_arguments(arguments)
-    store = _open_store(given.runs)
+    store = _open_store(given.runs, given.pages)
     runs = store.list_runs()
     if not runs:
         raise BadInput("no run is there yet; run the pipeline first")
@@ -84,7 +84,7 @@ def _console() -> Console:
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
-def _open_store(runs: Path | None) -> Store:
+def _open_store(runs: Path | None, pages: str | None) -> Store:
     if runs is not None:
         # Only here: MLflow takes two seconds to import, which folders need not pay.
         from evaluation.history.folder_store import FolderStore  # noqa: PLC0415
@@ -95,7 +95,7 @@ def _open_store(runs: Path | None) -> Store:
         raise BadInput("set MLFLOW_TRACKING_URI to the server, or name a folder of local runs by --runs")
     from evaluation.history.mlflow_store import MlflowStore  # noqa: PLC0415
 
-    return MlflowStore(environment.tracking_uri, environment.experiment_name)
+    return MlflowStore(environment.tracking_uri, environment.experiment_name, pages)
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -109,6 +109,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--variant", help="list this one alone")
     parser.add_argument("--last", type=_count, default=LAST, metavar="N", help="lines a variant")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="read the folders of local runs")
+    parser.add_argument(
+        "--pages", metavar="URL", help="where MLflow's pages are, if not at the server; / leaves it open"
+    )
     parser.add_argument("--common-rows", action="store_true", help="compare on however few equal rows")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)

@@ -40,13 +40,17 @@ logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ER
 class MlflowStore:
     """The executions of one experiment."""
 
-    def __init__(self, uri: str, experiment: str) -> None:
-        """Raises TrackingUnavailable where no server answers, BadInput where there is no such experiment."""
+    def __init__(self, uri: str, experiment: str, pages: str | None = None) -> None:
+        """Open the server at `uri`; `pages` is where a person finds its pages, if elsewhere.
+
+        Raises TrackingUnavailable where no server answers, BadInput where there is no such experiment.
+        """
         # A bar for each small file would bury the table.
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         # By default a server that is down is asked for minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         self._uri = uri
+        self._pages = pages or uri
         self._client = MlflowClient(uri, registry_uri=uri)
         found = self._ask(lambda: self._client.get_experiment_by_name(experiment))
         if found is None:
@@ -87,10 +91,10 @@ class MlflowStore:
 
         A server named by an ARN has no such address.
         """
-        if not self._uri.startswith(("http://", "https://")):
+        if not self._pages.startswith(("http://", "https://", "/")):
             return None
         wanted = quote(f"tags.`{TEST_SET}{suite}` = '{digest}'", safe="")
-        page = f"{self._uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs"
+        page = f"{self._pages.rstrip('/')}/#/experiments/{self._experiment_id}/runs"
         # Experiments that hold traces open as those of agents, and without /runs the filter is lost.
         return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&searchFilter={wanted}"
 

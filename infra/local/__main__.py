@@ -229,7 +229,8 @@ def show_history(store: Path, arguments: list[str]) -> int:
     with tracking_server(store) as server:
         server.wait_until_ready()
         environment = {**os.environ, "MLFLOW_TRACKING_URI": server.url, "MLFLOW_DISABLE_TELEMETRY": "true"}
-        command = [sys.executable, "-m", "evaluation.history", *arguments]
+        # This server's address ends with the command; `make mlflow` gives the pages another.
+        command = [sys.executable, "-m", "evaluation.history", "--pages", "/", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -188,8 +188,7 @@ def test_a_server_that_cannot_ask_for_absent_tags_is_read_all_the_same(
 def test_the_link_filters_the_experiment_to_the_test_set(uri: str) -> None:
     store = MlflowStore(uri, "toolwright")
     assert store.link(SUITE, "feed") is None, "a database has no page"
-    store._uri = "http://127.0.0.1:5000/"
-    link = store.link(SUITE, "feed")
+    link = MlflowStore(uri, "toolwright", "http://127.0.0.1:5000/").link(SUITE, "feed")
     assert link is not None and link.startswith("http://127.0.0.1:5000/#/experiments/")
     query = parse_qs(urlsplit(urlsplit(link).fragment).query)
     assert query == {
@@ -197,6 +196,8 @@ def test_the_link_filters_the_experiment_to_the_test_set(uri: str) -> None:
         "compareRunsMode": ["CHART"],
         "searchFilter": ["tags.`test_set.own` = 'feed'"],
     }
+    anywhere = MlflowStore(uri, "toolwright", "/").link(SUITE, "feed")
+    assert anywhere == link.removeprefix("http://127.0.0.1:5000"), "to be put behind any address"
 
 
 def test_no_experiment_and_no_server_are_said(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:

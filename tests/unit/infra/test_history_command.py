@@ -55,7 +55,7 @@ def test_arguments_go_on_as_they_are_and_the_exit_code_comes_back(
     given = ("latest/sft", "r1/base", "--suite", "own", "--json")
     assert _call(tmp_path, monkeypatch, *given) == code
     ((line, environment),) = asked
-    assert line == [sys.executable, "-m", "evaluation.history", *given]
+    assert line == [sys.executable, "-m", "evaluation.history", "--pages", "/", *given]
     assert environment["MLFLOW_TRACKING_URI"] == Server.url
 
 
