@@ -88,11 +88,10 @@ _MLFLOW_ACTIONS = (
     "ListArtifacts",
 )
 # Only the job that reports moves the alias of the promoted model, and leaves traces of generated calls.
+# MLflow's client asks for a version that is not ready, and ends traces on servers without their third API.
 _REPORT_MLFLOW_ACTIONS = (
     "CreateRegisteredModel",
     "GetRegisteredModel",
-    "UpdateRegisteredModel",
-    "SetRegisteredModelTag",
     "SetRegisteredModelAlias",
     "CreateModelVersion",
     "GetModelVersion",
@@ -102,9 +101,7 @@ _REPORT_MLFLOW_ACTIONS = (
     "UpdateModelVersion",
     "StartTrace",
     "EndTrace",
-    "GetTraceInfo",
     "SearchTraces",
-    "SetTraceTag",
 )
 
 

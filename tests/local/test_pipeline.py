@@ -176,7 +176,7 @@ def test_every_job_is_counted_the_report_too(runs: tuple[Run, Run], results: Pat
     written = json.loads((results / "plan" / "plan.json").read_text())
     assert written["cost"] == runs[0].output["cost"]
     counted = comparison(results, "report")["cost"]["actual"]["statement"]
-    assert counted.endswith("not ended, so not counted: report"), "what the report could know"
+    assert counted.endswith("not started, so not counted: report"), "what the report could know"
 
 
 def test_the_report_is_a_page_that_stands_alone(results: Path) -> None:

@@ -112,6 +112,29 @@ def test_only_the_job_that_reports_moves_the_champion(grants: list[Grant]) -> No
     assert [role[: len("JobRolesReport")] for role in moving] == ["JobRolesReport"]
 
 
+def test_only_the_job_that_reports_touches_registry_and_traces_and_no_more_than_it_calls(
+    grants: list[Grant],
+) -> None:
+    asked = {
+        (g.role[: len("JobRolesReport")], g.action.removeprefix("sagemaker-mlflow:"))
+        for g in grants
+        if g.action.startswith("sagemaker-mlflow:") and ("Model" in g.action or "Trace" in g.action)
+    }
+    registry = {"CreateRegisteredModel", "GetRegisteredModel", "SetRegisteredModelAlias"}
+    versions = {"GetModelVersion", "GetModelVersionByAlias", "SearchModelVersions"}
+    changes = {"CreateModelVersion", "UpdateModelVersion", "SetModelVersionTag"}
+    traces = {"StartTrace", "EndTrace", "SearchTraces"}
+    own = {action for role, action in asked if role == "JobRolesReport"}
+    assert own - {"LogModel"} == registry | versions | changes | traces
+    assert {action for role, action in asked if role != "JobRolesReport"} <= {"LogModel"}
+
+
+def test_the_gate_only_reads(grants: list[Grant]) -> None:
+    own = {g.action for g in grants if g.role.startswith("FunctionsCheckGate")}
+    logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert own - logging == {"s3:ListBucket", "s3:GetObject", "kms:Decrypt"}
+
+
 def test_costs_are_asked_of_our_own_jobs_alone(grants: list[Grant]) -> None:
     asked = [g for g in grants if g.role.startswith("FunctionsCountCosts") and "sagemaker" in g.action]
     assert [(g.action, g.resource.split(":")[-1]) for g in asked] == [
