@@ -200,9 +200,13 @@ def _is_loss(pair: Pair) -> bool:
 
 
 def _least_shown(candidate: Candidate | None, pairs: Sequence[Pair]) -> str:
-    held = [pair for pair in pairs if candidate is None or pair.a == candidate.variant]
-    shown = [pair.detectable for pair in held if pair.detectable]
-    return f"; they can show differences of {format_detectable(max(shown))} and more" if shown else ""
+    """What a suite's rows can show between the variant and the base; without one, of each variant."""
+    shown = [
+        f"{format_detectable(pair.detectable)} between {escape(pair.a)} and {pair.b}"
+        for pair in pairs
+        if pair.b == "base" and pair.detectable and (candidate is None or pair.a == candidate.variant)
+    ]
+    return f"; they can show a difference of {', '.join(shown)}" if shown else ""
 
 
 def _limits(candidate: Candidate | None, results: Results, rows: Sequence[Mapping[str, Any]]) -> list[str]:

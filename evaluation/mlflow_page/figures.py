@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from evaluation.comparison import Comparison
 from evaluation.plan import input_of, promoted_of
-from evaluation.registry.candidate import estimates_of, target_of, verdict_of
+from evaluation.registry.candidate import Target, estimates_of, target_of, verdict_of
 from evaluation.report.costs import costs_of
 from evaluation.report.results import Results
 from evaluation.suites import SUITES
@@ -20,10 +20,11 @@ def metrics_of(results: Results) -> dict[str, float]:
 
     MLflow's pages put the metrics with one prefix into one section, so the variants of a metric stand side by
     side; several executions compare by equal names. Each metric is a chart there, so that only those of the
-    suite's tables and the recall are logged; the table holds every figure.
+    suite's tables and the recall are logged; the table holds every figure. The run's page lists them in the
+    order in which they are logged: those of the target first.
     """
     return {
-        **_scored(results.comparison),
+        **_scored(results.comparison, target_of(results.plan, results.comparison)),
         **_judged(results.comparison),
         **_costs(results),
         **({"gate/promoted": float(promoted_of(results.plan) is not None)} if results.plan else {}),
@@ -89,14 +90,16 @@ def table_of_figures(comparison: Comparison) -> dict[str, list[object]]:
     return columns
 
 
-def _scored(comparison: Comparison) -> dict[str, float]:
-    return {
+def _scored(comparison: Comparison, target: Target) -> dict[str, float]:
+    found = {
         f"{suite}/{name}/{variant}": one.value
         for suite, summaries in comparison.summaries.items()
         for variant, summary in summaries.items()
         for name, one in estimates_of(summary).items()
         if one.value is not None and (name in SUITES[suite].shown or name not in summary.metrics)
     }
+    first = (f"{target.suite}/{target.metric}/", f"{target.suite}/")
+    return dict(sorted(found.items(), key=lambda one: [not one[0].startswith(start) for start in first]))
 
 
 def _judged(comparison: Comparison) -> dict[str, float]:

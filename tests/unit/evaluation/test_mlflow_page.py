@@ -50,6 +50,8 @@ def test_figures_are_named_by_suite_metric_and_variant(results: Results) -> None
     assert metrics["when2call_mcq/acc_norm/sft-dpo"] == 0.8
     assert metrics["own/recall_request_for_info/base"] == pytest.approx(16 / 58)
     assert not [name for name in metrics if "direct" in name], "what has no rows has no figure"
+    first = [f"own/accuracy/{variant}" for variant in VARIANTS]
+    assert list(metrics)[: len(first)] == first, "the run's page lists them in this order: the target first"
     shown = {name.split("/")[1] for name in metrics if name.split("/")[0] in results.comparison.rows}
     charts = {name for name in shown if not name.startswith("recall")}
     assert charts == {"acc", "acc_norm", "accuracy", "decision_accuracy"}, "each is a chart: the main ones"

@@ -134,7 +134,7 @@ def test_the_card_says_what_is_known(run_dir: Path) -> None:
     assert "sft over base: +30.0 points" in body
     assert "- passed: sft over base on own/accuracy" in body
     assert "dpo over base" not in body, "the rules and the pairs of others are not this model's"
-    assert "60 rows; they can show differences of " in body
+    assert "60 rows; they can show a difference of " in body
     assert "Languages of the test rows, guessed: en" in body
 
 
@@ -199,7 +199,7 @@ def test_what_the_rows_can_show_is_rounded_as_in_the_sentences(tmp_path: Path) -
     report_results.main(write_compared(tmp_path, "sft", {"base": 5, "sft": 5}))
     body = read_card(tmp_path)[1]
     said = re.findall(r"- sft over base: .* rows can show ([\d.]+ points)", body)
-    limits = re.findall(r" rows; they can show differences of ([\d.]+ points) and more", body)
+    limits = re.findall(r" rows; they can show a difference of ([\d.]+ points) between sft and base", body)
     assert len(limits) == 2, "of both suites"
     assert said == limits
 
