@@ -252,3 +252,10 @@ def test_files_lie_where_history_reads_them(run_dir: Path, results: Results, tmp
     }
     joined = (out / "predictions" / "sft" / "own.jsonl").read_bytes()
     assert joined == parts[0].read_bytes() * 2, "what several machines predicted is put together"
+
+
+def test_the_note_of_an_unbilled_run_says_that_nothing_was_billed(results: Results) -> None:
+    plan = plan_of(VARIANTS, "sft")
+    assert "nothing was billed" not in write_note(replace(results, plan=plan), "")
+    plan["cost"]["billed"] = False
+    assert "at list prices of 2026-09; nothing was billed" in write_note(replace(results, plan=plan), "")
