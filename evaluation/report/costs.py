@@ -13,7 +13,7 @@ from evaluation.comparison import Comparison, Pair
 from evaluation.report.changes import MADE_FROM
 
 DEFAULT_SUITE = "own"
-_UNTRAINED = ("base", "prompt")
+UNTRAINED = ("base", "prompt")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def jobs_of(variant: str) -> list[str]:
     """
     trained: list[str] = []
     stage: str | None = variant
-    while stage is not None and stage not in _UNTRAINED:
+    while stage is not None and stage not in UNTRAINED:
         trained.insert(0, _job_name(stage))
         stage = MADE_FROM.get(stage)
     return [*trained, f"predict_{_job_name(variant)}"]

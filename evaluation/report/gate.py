@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from evaluation.sentences import format_p
 
 NO_GATE = "No gate was asked for."
 EM_DASH = "—"
+# What a rule's statement says after its figures.
+_NOTE = re.compile(r"(?:: |, but )(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def _p_of(rule: Mapping[str, Any]) -> str:
 
 def _why(rule: Mapping[str, Any]) -> str:
     """The note at the end of the rule's statement; where it has none, what its passing says."""
-    note = str(rule.get("statement") or "").partition(": ")[2]
+    found = _NOTE.search(str(rule.get("statement") or ""))
+    note = found[1] if found else ""
     is_passed = rule.get("passed") is True
     if rule.get("kind") == "target":
         return note or ("rose beyond noise" if is_passed else "did not rise beyond noise")

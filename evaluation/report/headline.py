@@ -11,14 +11,13 @@ from typing import TypeVar
 from evaluation.comparison import Comparison, Pair
 from evaluation.figures import LOWER_IS_BETTER
 from evaluation.plan import Plan, gate_of
-from evaluation.report.costs import Costs, describe_total, suite_of_points
+from evaluation.report.costs import UNTRAINED, Costs, describe_total, suite_of_points
 from evaluation.report.gate import GateView
 from evaluation.report.moves import Move, is_gain, meaning_of, moves_of, value_of
 from evaluation.report.results import Results
 from evaluation.sentences import format_p
 from evaluation.suites import SUITES
 
-UNTRAINED = ("base", "prompt")
 WORST_SHOWN = 2
 Found = TypeVar("Found")
 _STAMP = re.compile(r"(?<!\d)(\d{8}-\d{6})(?!\d)")
@@ -65,8 +64,9 @@ def arrange_suites(results: Results) -> Results:
 def target_of(plan: Plan, comparison: Comparison) -> Target | None:
     """The gate's first target, else the main figure of the suite by which points are counted."""
     for rule in gate_of(plan).get("rules") or ():
-        if rule.get("kind") == "target" and rule.get("suite") in comparison.rows:
-            return Target(rule["suite"], str(rule.get("metric") or ""), str(rule.get("over") or "base"))
+        suite, metric = str(rule.get("suite")), str(rule.get("metric"))
+        if rule.get("kind") == "target" and _is_known(comparison, suite, metric):
+            return Target(suite, metric, str(rule.get("over") or "base"))
     suite = suite_of_points(plan, comparison)
     return Target(suite, SUITES[suite].main_metric, "base") if suite else None
 
@@ -108,6 +108,10 @@ def describe_start(run_id: str | None) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def _is_known(comparison: Comparison, suite: str, metric: str) -> bool:
+    return any(value_of(comparison, suite, name, metric) is not None for name in comparison.variants)
 
 
 def _in_order(by_suite: Mapping[str, Found], order: Sequence[str]) -> dict[str, Found]:

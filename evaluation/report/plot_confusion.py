@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -15,7 +16,9 @@ from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 
 CELL, TABLE_HEAD = 0.28, 0.44
-VARIANT_LETTERS, DECISION_LETTERS = 12, 16
+VARIANT_LETTERS = 12
+OTHERS = "others"
+NAMES = (*DECISIONS, MALFORMED, OTHERS)
 # So that the count in the darkest cell is read in the colour of the text, on a light page and on a dark one.
 DARKEST = 0.7
 
@@ -27,19 +30,19 @@ def draw_confusion(suite: str, summaries: Mapping[str, Summary]) -> Drawing | No
     if not any(summary.confusion for summary in summaries.values()):
         return None
     title = f"{suite}: decision expected (lines) and taken (columns), in rows"
-    tables = {variant: summary.confusion for variant, summary in summaries.items()}
+    tables = {variant: _known(summary.confusion) for variant, summary in summaries.items()}
     alt = f"{suite}: " + "; ".join(f"{label_of(name)} {_worst(table)}" for name, table in tables.items())
     return Drawing(f"confusion_{suite}", title, alt, partial(_draw, title, tables))
 
 
 def _draw(title: str, tables: Mapping[str, Table], theme: Theme) -> Figure:
+    expected = [name for name in NAMES if any(name in table for table in tables.values())]
     seen = {name for table in tables.values() for row in table.values() for name in row}
-    expected = _in_order({name for table in tables.values() for name in table})
-    taken = _in_order(seen | set(expected))
+    taken = [name for name in NAMES if name in seen or name in expected]
     block = TABLE_HEAD + CELL * max(len(expected), 1) + GAP
     # Bold letters are a little wider.
     heads = [f"{label_of(variant, VARIANT_LETTERS)}  " for variant in tables]
-    labels = [*heads, *(label_of(name, DECISION_LETTERS) for name in expected)]
+    labels = [*heads, *expected]
     sheet = open_sheet(theme, title, labels, block * max(len(tables), 1), foot=0.1)
     sheet.axes.set_xlim(0, len(taken))
     sheet.axes.set_xticks([])
@@ -53,11 +56,11 @@ def _draw_table(
 ) -> None:
     sheet.write_head(top + TABLE_HEAD / 2, label_of(variant, VARIANT_LETTERS))
     for x, name in enumerate(taken):
-        head = two_lines(label_of(name, DECISION_LETTERS))
+        head = two_lines(name)
         sheet.axes.text(x + 0.5, top + TABLE_HEAD / 2, head, ha="center", va="center", fontsize=SMALL - 1)
     for line, name in enumerate(expected):
         y = top + TABLE_HEAD + line * CELL
-        sheet.write_label(y + CELL / 2, label_of(name, DECISION_LETTERS))
+        sheet.write_label(y + CELL / 2, name)
         row = table.get(name, {})
         for x, decision in enumerate(taken):
             _draw_cell(sheet, x, y, row.get(decision, 0), sum(row.values()), decision == name)
@@ -95,10 +98,18 @@ def _worst(table: Table) -> str:
         return "always takes the expected decision"
     count, expected, taken = max(wrong)
     rows = sum(table[expected].values())
-    names = label_of(taken), label_of(expected)
-    return f"most often wrong by {names[0]} where {names[1]} is expected, in {count} of {count_rows(rows)}"
+    return f"most often wrong by {taken} where {expected} is expected, in {count} of {count_rows(rows)}"
 
 
-def _in_order(names: set[str]) -> list[str]:
-    known = [name for name in (*DECISIONS, MALFORMED) if name in names]
-    return [*known, *sorted(names.difference(known))]
+def _known(table: Table) -> dict[str, Counter[str]]:
+    """The table with what is no decision, as only a file that was edited holds, counted as others."""
+    counted: dict[str, Counter[str]] = {}
+    for expected, row in table.items():
+        own = counted.setdefault(_named(expected), Counter())
+        for taken, count in row.items():
+            own[_named(taken)] += count
+    return counted
+
+
+def _named(decision: str) -> str:
+    return decision if decision in NAMES else OTHERS

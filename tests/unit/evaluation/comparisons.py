@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.comparison import Comparison
-from evaluation.pairs import compare_suite, sort_variants
+from evaluation.pairs import compare_suite, guarded_metrics, sort_variants
 from evaluation.suites import SUITES
 from evaluation.summary import summarise
 from evaluation.toolcalls.score import Score
@@ -23,9 +23,12 @@ def wrong(reason: str, value: float = 0.0, decision: str = "direct") -> Score:
 
 
 def comparison_of(
-    rows: Mapping[str, Sequence[Mapping[str, Any]]], scores: Mapping[str, Scores]
+    rows: Mapping[str, Sequence[Mapping[str, Any]]], scores: Mapping[str, Scores], has_guarded: bool = False
 ) -> Comparison:
-    """Compare variants whose scores are given in the rows' order, None where a score is absent."""
+    """Compare variants whose scores are given in the rows' order, None where a score is absent.
+
+    `has_guarded`: by every share of rows, rather than by each suite's main figure alone.
+    """
     by_id = {
         suite: {
             variant: {
@@ -41,9 +44,10 @@ def comparison_of(
         suite: {name: summarise(SUITES[suite], rows[suite], one) for name, one in by_variant.items()}
         for suite, by_variant in by_id.items()
     }
-    pairs = [
-        pair
-        for suite, by_variant in by_id.items()
-        for pair in compare_suite(SUITES[suite], rows[suite], by_variant, [SUITES[suite].main_metric])
-    ]
-    return Comparison("a-run", rows, by_id, summaries, pairs)
+    pairs, guarded = [], []
+    for suite, by_variant in by_id.items():
+        one = SUITES[suite]
+        pairs += compare_suite(one, rows[suite], by_variant, [one.main_metric])
+        if has_guarded:
+            guarded += compare_suite(one, rows[suite], by_variant, guarded_metrics(one))
+    return Comparison("a-run", rows, by_id, summaries, pairs, guarded)

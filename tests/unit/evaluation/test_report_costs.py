@@ -207,6 +207,37 @@ def test_points_are_those_of_the_target(gate: Any, suites: list[str], expected: 
     assert suite_of_points({"gate": gate}, comparison({"base": 1}, suites)) == expected
 
 
+@pytest.mark.parametrize(
+    ("usd", "said"),
+    [
+        pytest.param(
+            USD,
+            "The run would have cost $2.47 at list prices of 2026-09; nothing was billed, "
+            "estimated at no more than $15.51 (without report).",
+            id="priced-all-the-same",
+        ),
+        pytest.param(
+            {"sft": None},
+            "Nothing was billed, and no cost at list prices of 2026-09 is known yet, "
+            "estimated at no more than $1.41.",
+            id="nothing-ended",
+        ),
+    ],
+)
+def test_what_was_not_billed_is_said_so(usd: dict[str, float | None], said: str) -> None:
+    found = costs_of(plan(usd, billed=False), comparison())
+    assert found is not None
+    assert not found.is_billed
+    assert describe_costs(found).startswith(said)
+
+
+@pytest.mark.parametrize("billed", [{}, {"billed": True}, {"billed": None}], ids=["absent", "true", "null"])
+def test_what_is_not_said_to_be_free_is_billed(billed: dict[str, bool | None]) -> None:
+    found = costs_of(plan(USD, **billed), comparison())
+    assert found is not None
+    assert found.is_billed
+
+
 def test_the_words_name_every_amount() -> None:
     words = describe_costs(costs())
     assert words.startswith(

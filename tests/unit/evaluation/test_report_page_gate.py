@@ -48,6 +48,10 @@ WHYS: dict[str, tuple[dict[str, Any], str]] = {
         {"passed": True, "statement": "own/x -12.5 points over base (40 rows), tolerance 3: within noise"},
         "within noise",
     ),
+    "a strict guard's": (
+        {"statement": "own/x -1.0 points over base, tolerance 3, but the 95% interval reaches -5.0"},
+        "the 95% interval reaches -5.0",
+    ),
     "held": ({"passed": True}, "within its tolerance"),
     "fell": ({}, "fell beyond its tolerance"),
     "not measured": ({"statement": "own/x: no row expects a call"}, "no row expects a call"),

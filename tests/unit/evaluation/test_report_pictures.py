@@ -26,8 +26,9 @@ from evaluation.report import pictures
 from evaluation.report.costs import jobs_of
 from evaluation.report.headline import arrange_suites
 from evaluation.report.pictures import Picture, draw_pictures
-from evaluation.report.plot_curves import draw_curves, smooth
-from evaluation.report.plot_estimates import SLICE_LETTERS
+from evaluation.report.plot_confusion import draw_confusion
+from evaluation.report.plot_curves import draw_curves, panels_of, smooth
+from evaluation.report.plot_estimates import SLICE_LETTERS, draw_accuracy, draw_recall
 from evaluation.report.plot_rewards import LABEL_LINE, mean_rewards, spread_labels
 from evaluation.report.plot_sheet import LABEL_LETTERS, Drawing, label_of, letters_of
 from evaluation.report.plot_themes import DARK, LIGHT, PAPER
@@ -100,6 +101,17 @@ class Made:
         return {"cost": {"at_most_usd": 9.0, "lines": lines, "actual": {"usd": None, "lines": lines}}}
 
 
+@dataclass(frozen=True)
+class HostileScores(Made):
+    """The same with reasons and decisions that no grader gives, as an edited file may hold them."""
+
+    def _score(self, variant: int, number: int) -> Score | None:
+        one = super()._score(variant, number)
+        if one is None or one.value in (None, 1.0):
+            return one
+        return one._replace(reason=f"{HOSTILE * 40}{number % 12}", decision=f"{number % 2}{HOSTILE}")
+
+
 RUNS = {
     "as-usual": Made(),
     "one-variant": Made(variants=["base"]),
@@ -110,6 +122,7 @@ RUNS = {
     "forty-sources": Made(rows=120, sources=40),
     "no-cost": Made(has_cost=False),
     "no-curves": Made(has_curves=False),
+    "hostile-scores": HostileScores(),
 }
 
 
@@ -240,6 +253,96 @@ def test_a_hostile_name_is_text_and_no_formula() -> None:
     assert shown in texts_of(slices.light)
     assert "<script" not in slices.light
     assert "\x00" not in slices.light
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is written when everything has been paid for."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("no room")
+
+    monkeypatch.setattr(pictures, "draw_recall", fail)
+    found = draw_pictures(RUNS["one-row"].results())
+    assert [one.name for one in found] == [one.name for one in drawings("one-row") if one.name != "recall"]
+    assert capsys.readouterr().err == (
+        "recall: this picture cannot be drawn and is left out: ValueError('no room')\n"
+    )
+
+
+def test_marks_at_the_ends_of_the_scale_are_whole_and_clear_of_names() -> None:
+    rows = [text_row("request_for_info", str(number)) for number in range(40)]
+    scores = {name: [wrong("missing_call")] * 40 for name in ("base", "sft", "dpo", "sft-dpo")}
+    comparison = comparison_of({"own": rows}, {"own": scores})
+    for make in (draw_accuracy(comparison), draw_recall(comparison)):
+        assert make is not None
+        with matplotlib.rc_context(dict(PAPER.settings("test"))):
+            figure = make.draw(PAPER)
+            boxes = Recorder(figure).boxes
+        (axes,) = figure.axes
+        marks = [line for line in axes.lines if line.get_marker() not in ("None", "")]
+        assert marks
+        assert not any(line.get_clip_on() for line in marks)
+        left = axes.transData.transform((0, 0))[0] - 5
+        assert all(right < left for text, _, _, right, _ in boxes if text in scores)
+
+
+def test_the_scales_of_neighbours_are_apart() -> None:
+    (slices,) = (one for one in drawings("as-usual") if one.name == "slices_own")
+    with matplotlib.rc_context(dict(PAPER.settings("test"))):
+        boxes = Recorder(slices.draw(PAPER)).boxes
+    bottom = max(box[4] for box in boxes)
+    scale = sorted((left, right, text) for text, left, _, right, low in boxes if low > bottom - 3)
+    assert [text for _, _, text in scale] == ["0", "50", "100"] * 4
+    letter = scale[0][1] - scale[0][0]
+    assert all(after[0] - before[1] >= 0.6 * letter for before, after in pairwise(scale))
+
+
+@pytest.mark.parametrize("name", ["recall", "confusion_own", "changes_own"])
+def test_decisions_and_reasons_are_named_as_in_the_tables(name: str) -> None:
+    words = " ".join(texts_of(picture(name).light)).replace("_ ", "_")
+    reasons = RUNS["as-usual"].results().comparison.summaries["own"]["sft"].reasons
+    known = {
+        "recall": DECISIONS,
+        "confusion_own": (*DECISIONS, "malformed_call"),
+        "changes_own": [max(set(reasons) - {"correct"}, key=lambda one: reasons[one])],
+    }
+    assert all(one in words for one in known[name])
+
+
+def test_a_decision_that_nobody_expects_or_takes_has_no_column() -> None:
+    rows = [text_row("request_for_info", "a")]
+    for scores, columns in (
+        ([RIGHT], {"request_", "for_info"}),
+        ([wrong("x")], {"request_", "for_info", "direct"}),
+    ):
+        comparison = comparison_of({"own": rows}, {"own": {"base": scores}})
+        drawing = draw_confusion("own", comparison.summaries["own"])
+        assert drawing is not None
+        texts = set(texts_of(pictures._draw_svg(drawing, LIGHT)))
+        assert texts & {"request_", "for_info", "direct", "cannot_", "tool_"} == columns
+
+
+def test_the_ends_in_the_table_are_those_of_the_line() -> None:
+    noisy: Curves = {
+        "rewards/margins": {"dpo": [(step, float(step % 7)) for step in range(200)]},
+        "rewards/accuracies": {"dpo": [(1, 0.5)]},
+        "loss": {"sft-dpo": [(1, 1.0)], "sft": [(2, 3.0), (1, 2.0)]},
+    }
+    panels = panels_of(noisy)
+    assert [(one.metric, one.variant) for one in panels] == [
+        ("loss", "sft"),
+        ("loss", "sft-dpo"),
+        ("rewards/margins", "dpo"),
+    ]
+    assert panels[0].ends == ("2", "3")
+    drawing = draw_curves(noisy)
+    assert drawing is not None
+    texts = texts_of(pictures._draw_svg(drawing, LIGHT))
+    for one in panels:
+        assert " → ".join(one.ends) in texts
+    assert panels[2].ends != ("0", "3"), "of the line, which is smoothed"
 
 
 class Recorder:
