@@ -67,8 +67,8 @@ def target_of(plan: Plan, comparison: Comparison) -> Target | None:
         suite, metric = str(rule.get("suite")), str(rule.get("metric"))
         if rule.get("kind") == "target" and _is_known(comparison, suite, metric):
             return Target(suite, metric, str(rule.get("over") or "base"))
-    suite = suite_of_points(plan, comparison)
-    return Target(suite, SUITES[suite].main_metric, "base") if suite else None
+    first = suite_of_points(plan, comparison)
+    return Target(first, SUITES[first].main_metric, "base") if first else None
 
 
 def best_trained(comparison: Comparison, target: Target) -> str | None:

@@ -131,6 +131,34 @@ def test_the_page_is_never_wider_than_its_window(
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [400, 1600])
+def test_no_name_in_a_table_is_broken_but_after_an_underscore(
+    browser: Page, report_url: str, width: int
+) -> None:
+    browser.show(report_url, width=width)
+    open_everything(browser)
+    broken = browser.evaluate(
+        """[...document.querySelectorAll('tbody th:not(.long)')].flatMap((cell) => {
+          const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), range = document.createRange();
+          const found = [];
+          for (let node = walk.nextNode(); node; node = walk.nextNode())
+            for (const word of node.textContent.matchAll(/\\S+/g)) {
+              range.setStart(node, word.index);
+              range.setEnd(node, word.index + word[0].length);
+              if (/^\\w+$/.test(word[0]) && range.getClientRects().length > 1) found.push(word[0]);
+            }
+          return found;
+        })"""
+    )
+    assert broken == []
+
+
+def test_the_judged_column_is_seen_at_once_on_a_narrow_screen(browser: Page, report_url: str) -> None:
+    browser.show(report_url, width=400)
+    right = "document.querySelector('#results td').getBoundingClientRect().right"
+    assert browser.evaluate(right) <= 400
+
+
 def test_completions_stand_side_by_side_where_there_is_room(browser: Page, report_url: str) -> None:
     lefts = f"new Set({all_of('#found .variant')}.map((one) => one.getBoundingClientRect().left)).size"
     for width, columns in ((400, 1), (1600, 3)):

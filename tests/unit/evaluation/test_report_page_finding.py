@@ -112,6 +112,66 @@ def test_a_link_to_a_row_opens_that_row_alone(browser: Page, report_url: str) ->
     browser.wait_for(f"{top} >= 0 && {top} < 100")
 
 
+def test_following_a_rows_link_brings_the_focus_to_it(browser: Page, report_url: str) -> None:
+    browser.show(f"{report_url}#suite=own&text=autofocus")
+    browser.evaluate("document.querySelector('#found > details').open = true")
+    browser.wait_for("document.querySelector('#found .inside a')")
+    browser.evaluate("document.querySelector('#found .inside a').focus()")
+    browser.press("Enter", 13, "\r")
+    browser.wait_for(f"{SHOWN_ROWS} === 1")
+    assert browser.evaluate("document.activeElement.id") == "count"
+    browser.press("Tab", 9)
+    assert browser.evaluate("document.activeElement.tagName") == "SUMMARY", "the row comes next"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("decision=nope&variant=sft", "#variant=sft"),
+        ("decision=__proto__", "#rows"),
+        ("suite=own&whatever=1&page=9000", "#suite=own&page=3"),
+        ("page=-5", "#rows"),
+        ("row=o7&suite=own", "#suite=own&row=o7"),
+        ("text=two+words&differs=no", "#text=two+words"),
+    ],
+    ids=[
+        "a value",
+        "a property of every object",
+        "a name, and a page too far",
+        "no page",
+        "a row stays",
+        "words",
+    ],
+)
+def test_what_the_page_does_not_know_goes_from_the_address(
+    browser: Page, report_url: str, given: str, kept: str
+) -> None:
+    browser.show(f"{report_url}#{given}")
+    assert browser.evaluate("location.hash") == kept
+
+
+def test_a_long_name_is_folded_where_it_is_chosen_and_where_it_is_shown(
+    browser: Page, report_url: str
+) -> None:
+    options = all_of("#filter-source option")
+    browser.show(f"{report_url}#{urlencode({'suite': 'own', 'row': SHOWN})}")
+    assert max(browser.evaluate(f"{options}.map((one) => one.text.length)")) == len("…") + 80
+    assert SHOWN in browser.evaluate(f"{options}.map((one) => one.value)")
+    folded = browser.evaluate(f"{all_of('.facts details > summary')}.map((one) => one.textContent)")
+    assert folded == [f"own, row {SHOWN[:80]}…", f"source {SHOWN[:80]}…"]
+    whole = browser.evaluate(f"{all_of('.facts pre')}.map((one) => one.textContent)")
+    assert whole == [SHOWN, SHOWN]
+
+
+def test_the_search_is_reached_without_passing_the_whole_page(browser: Page, report_url: str) -> None:
+    browser.show(report_url)
+    for _ in range(2):
+        browser.press("Tab", 9)
+    assert browser.evaluate("document.activeElement.textContent") == "Skip to the search of rows"
+    browser.press("Enter", 13, "\r")
+    browser.wait_for("document.activeElement.id === 'filter-text'")
+
+
 def test_a_link_to_no_row_says_so(browser: Page, report_url: str) -> None:
     browser.show(f"{report_url}#suite=own&row=gone")
     assert browser.evaluate(COUNT) == "No row has the id gone that the link names."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from evaluation.report.moves import hardly_taken, meaning_of, moves_of, value_of
 from evaluation.report.page import render_report
 from evaluation.report.results import Results
 from evaluation.toolcalls.score import Score
+from tests.unit.evaluation.chromium import Page
 from tests.unit.evaluation.comparisons import RIGHT, comparison_of, wrong
 from tests.unit.evaluation.page_tree import Tree, cells_of
 from tests.unit.evaluation.rows import call_row, text_row
@@ -236,6 +238,15 @@ def test_the_page_says_it_before_anything_else() -> None:
     assert first.name == "dl"
     worse = next(one for one in tree.named("table") if "worse, in percent" in one.text)
     assert cells_of(tree, worse)[1][:3] == ["own/over_call_rate", "0.0", "50.0"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(400, 800), (1600, 400)], ids=["a telephone", "a screen"])
+def test_the_lines_are_on_the_first_screen(browser: Page, tmp_path: Path, width: int, height: int) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_report(Results(run("base", "sft", "dpo"), {}), []), encoding="utf-8")
+    browser.show(path.as_uri(), width=width, height=height)
+    bottom = "document.querySelector('.headline').getBoundingClientRect().bottom"
+    assert 0 < browser.evaluate(bottom) < height
 
 
 def test_every_guarded_figure_has_a_meaning() -> None:
