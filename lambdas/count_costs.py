@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     would find no plan.
     """
     describe = _describe_by(boto3.client("sagemaker", config=_RETRIES))
-    plan = with_actual_cost(event, describe)
+    plan = with_actual_cost(event, describe, billed=os.environ["BILLED"] == "true")
     try:
         _write(plan)
     except (BotoCoreError, ClientError) as error:
@@ -52,12 +53,15 @@ def _write(plan: Mapping[str, Any]) -> None:
     )
 
 
-def with_actual_cost(plan: Mapping[str, Any], describe: Describe) -> dict[str, Any]:
-    """Return `plan` with what its jobs were billed until now, at the prices of its estimate."""
+def with_actual_cost(plan: Mapping[str, Any], describe: Describe, *, billed: bool) -> dict[str, Any]:
+    """Return `plan` with what its jobs were billed until now, at the prices of its estimate.
+
+    `billed`: False on the embedded AWS, whose amounts are what AWS would have asked; `cost.billed` says so.
+    """
     prices = plan["cost"]["usd_per_hour"]
     lines = [bill_job(key, job, describe(job["name"]), prices) for key, job in plan["jobs"].items()]
     actual = as_actual(lines, plan["cost"]["at_most_usd"])
-    return {**plan, "cost": {**plan["cost"], "actual": actual}}
+    return {**plan, "cost": {**plan["cost"], "billed": billed, "actual": actual}}
 
 
 def _describe_by(client: Any, clock: Callable[[], float] = time.monotonic) -> Describe:

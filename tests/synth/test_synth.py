@@ -46,6 +46,19 @@ def test_an_unknown_setting_ends_synthesis_with_its_name(synthesize: Synthesize)
     assert "Traceback" not in wrong.output
 
 
+def test_the_embedded_aws_alone_is_said_to_bill_nothing(dev: Synthesis, local: Synthesis) -> None:
+    assert [_billed(one) for one in (dev, local)] == [["true"], ["false"]]
+
+
+def _billed(synthesis: Synthesis) -> list[str]:
+    """Return what the functions are told about the bill, of those that are told."""
+    (template,) = synthesis.assembly.glob("*-Pipelines.template.json")
+    resources = json.loads(template.read_text(encoding="utf-8"))["Resources"].values()
+    functions = (one["Properties"] for one in resources if one["Type"] == "AWS::Lambda::Function")
+    told = (one.get("Environment", {}).get("Variables", {}) for one in functions)
+    return [variables["BILLED"] for variables in told if "BILLED" in variables]
+
+
 def _asset_folders(assembly: Path) -> dict[str, Path]:
     """Return the asset folders by what lies at their top: the job code, or the function's module."""
     found = {}

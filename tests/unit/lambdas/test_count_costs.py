@@ -51,7 +51,7 @@ def _ended(billed: int, trained: int | None = None, **more: Any) -> dict[str, An
 
 def _actual(described: Mapping[str, Any], prices: Mapping[str, float] = PRICES) -> dict[str, Any]:
     by_name = {f"toolwright-r-{key}": one for key, one in described.items()}
-    actual: dict[str, Any] = with_actual_cost(_plan(prices), by_name.get)["cost"]["actual"]
+    actual: dict[str, Any] = with_actual_cost(_plan(prices), by_name.get, billed=True)["cost"]["actual"]
     return actual
 
 
@@ -180,8 +180,8 @@ def test_without_a_billed_line_there_is_no_sum(
 
 
 def test_counting_again_replaces_the_count() -> None:
-    once = with_actual_cost(_plan(), lambda _name: None)
-    again = with_actual_cost(once, lambda name: _ended(60) if name.endswith("report") else None)
+    once = with_actual_cost(_plan(), lambda _name: None, billed=True)
+    again = with_actual_cost(once, lambda name: _ended(60) if name.endswith("report") else None, billed=True)
     assert [line["usd"] for line in again["cost"]["actual"]["lines"]] == [None, None, 0.0019]
     assert again["cost"]["note"] == "on-demand prices", "the estimate stays"
 
@@ -191,6 +191,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("BILLED", "true")
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="bucket")
@@ -211,6 +212,13 @@ def test_the_whole_plan_is_laid_beside_the_run(bucket: Any, monkeypatch: pytest.
     assert written == plan
     assert written["gate"] == {"promoted": "sft"}
     assert written["cost"]["actual"]["usd"] == 0.6197
+    assert written["cost"]["billed"] is True
+
+
+def test_the_embedded_aws_bills_nothing(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLED", "false")
+    monkeypatch.setattr(count_costs, "_describe_by", lambda _client: lambda _name: _ended(60))
+    assert count_costs.handler(_plan(), None)["cost"]["billed"] is False
 
 
 def _description(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,7 +262,7 @@ def test_a_job_that_cannot_be_described_is_unknown(
     with Stubber(client) as stubber:
         for _ in range(3):
             stubber.add_client_error("describe_training_job", code, message)
-        actual = with_actual_cost(_plan(), count_costs._describe_by(client))["cost"]["actual"]
+        actual = with_actual_cost(_plan(), count_costs._describe_by(client), billed=True)["cost"]["actual"]
     assert {line["status"] for line in actual["lines"]} == {status}, reason
 
 
@@ -267,7 +275,9 @@ def test_a_server_that_does_not_answer_is_asked_for_a_while_only() -> None:
             raise ReadTimeoutError(endpoint_url="https://sagemaker")
 
     silent, now = Silent(), iter((0.0, 1.0, 46.0, 90.0))
-    actual = with_actual_cost(_plan(), count_costs._describe_by(silent, lambda: next(now)))["cost"]["actual"]
+    actual = with_actual_cost(_plan(), count_costs._describe_by(silent, lambda: next(now)), billed=True)[
+        "cost"
+    ]["actual"]
     assert silent.asked == 1
     assert [line["status"] for line in actual["lines"]] == ["Unknown"] * 3
 
@@ -280,7 +290,7 @@ def test_only_the_first_count_has_to_be_written(bucket: Any, monkeypatch: pytest
     lost = {**_plan(), "plan_uri": "s3://no-such-bucket/runs/r/plan/"}
     with pytest.raises(bucket.exceptions.NoSuchBucket):
         count_costs.handler(lost, None)
-    counted = with_actual_cost(lost, lambda _name: None)
+    counted = with_actual_cost(lost, lambda _name: None, billed=True)
     assert count_costs.handler(counted, None)["cost"]["actual"]["lines"][2]["usd"] == 0.0019
 
 

@@ -89,7 +89,7 @@ def test_what_is_let_through_fits(gate: Any, reason: str, shared: int) -> None:
         "BillableTimeInSeconds": 86400,
         "TrainingTimeInSeconds": 86400,
     }
-    whole = with_actual_cost({**plan, "gate": verdict}, lambda _name: billed)
+    whole = with_actual_cost({**plan, "gate": verdict}, lambda _name: billed, billed=True)
     assert len(json.dumps(whole)) <= MAX_PLAN_BYTES, reason
     assert all(len(json.dumps(entry)) <= FINDING_BYTES for entry in verdict["rules"])
 
