@@ -173,17 +173,20 @@ def _sum(amounts: Sequence[float | None], whole: bool) -> float | None:
 
 def describe_total(costs: Costs) -> str:
     """Say what the run cost, or would have cost where nothing is billed, beside the estimate."""
-    most = "" if costs.at_most_usd is None else f", estimated at no more than {format_usd(costs.at_most_usd)}"
+    most = "" if costs.at_most_usd is None else f"estimated at no more than {format_usd(costs.at_most_usd)}"
     prices = f"list prices of {costs.prices_as_of}" if costs.prices_as_of else "list prices"
     open_jobs = [line.job for line in costs.lines if line.usd is None]
     without = f"without {', '.join(open_jobs)}" if open_jobs and costs.usd is not None else ""
     if costs.is_billed:
         spent = "No cost is known yet" if costs.usd is None else f"The run cost {format_usd(costs.usd)}"
-        return f"{spent}{most} ({'; '.join(filter(None, (prices, without)))})."
-    if costs.usd is None:
-        return f"Nothing was billed, and no cost at {prices} is known yet{most}."
-    note = f" ({without})" if without else ""
-    return f"The run would have cost {format_usd(costs.usd)} at {prices}; nothing was billed{most}{note}."
+        return f"{', '.join(filter(None, (spent, most)))} ({'; '.join(filter(None, (prices, without)))})."
+    spent = (
+        f"No cost at {prices} is known yet"
+        if costs.usd is None
+        else f"The run would have cost {format_usd(costs.usd)} at {prices}"
+    )
+    notes = "; ".join(filter(None, (most, without)))
+    return f"{spent}{f' ({notes})' if notes else ''}; nothing was billed."
 
 
 def _describe_variant(one: VariantCost) -> str:

@@ -212,14 +212,14 @@ def test_points_are_those_of_the_target(gate: Any, suites: list[str], expected: 
     [
         pytest.param(
             USD,
-            "The run would have cost $2.47 at list prices of 2026-09; nothing was billed, "
-            "estimated at no more than $15.51 (without report).",
+            "The run would have cost $2.47 at list prices of 2026-09 (estimated at no more than $15.51; "
+            "without report); nothing was billed.",
             id="priced-all-the-same",
         ),
         pytest.param(
             {"sft": None},
-            "Nothing was billed, and no cost at list prices of 2026-09 is known yet, "
-            "estimated at no more than $1.41.",
+            "No cost at list prices of 2026-09 is known yet (estimated at no more than $1.41); "
+            "nothing was billed.",
             id="nothing-ended",
         ),
     ],

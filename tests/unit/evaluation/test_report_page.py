@@ -206,6 +206,15 @@ def test_one_variant_alone_has_a_page(hostile_results: Results) -> None:
     assert "No variant was made from another one that has scores." in said
 
 
+def test_the_mean_reward_is_explained_where_it_is_shown(tree: Tree, bare_tree: Tree) -> None:
+    for page, count in ((tree, 1), (bare_tree, 0)):
+        said = [one for one in page.named("p") if one.text.startswith("The mean reward is")]
+        assert len(said) == count
+        for one in said:
+            assert one.parents[-1].attributes["id"] == "cost"
+            assert "rank variants differently" in one.text
+
+
 def test_script_makes_no_markup_of_data() -> None:
     script = read_template("report.js")
     assert not re.search(
