@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from evaluation.comparison import Comparison, Pair
+from evaluation.comparison import Comparison
 from evaluation.plan import Plan, gate_of, input_of, is_billed, promoted_of
-from evaluation.registry.candidate import Candidate, Target, choose_candidate, target_of, value_of
+from evaluation.registry.candidate import Candidate, choose_candidate
 from evaluation.report.costs import costs_of, format_usd
 from evaluation.report.results import Results
-
-BASELINE = "base"
+from evaluation.target import Target, pair_of, target_of, value_of
 
 
 def figures_line(results: Results) -> str:
     """Every variant's figure by the target: ``own/accuracy: base 5.8% · sft 34.2%``."""
     comparison = results.comparison
     target = target_of(results.plan, comparison)
-    figures = [f"{one} {_percent(value_of(comparison, one, target))}" for one in comparison.variants]
-    return f"{target.suite}/{target.metric}: {' · '.join(figures)}"
+    if target is None:
+        return "No suite has rows."
+    values = {one: value_of(comparison, target.suite, one, target.metric) for one in comparison.variants}
+    return f"{target.name}: {' · '.join(f'{one} {_percent(value)}' for one, value in values.items())}"
 
 
 def verdict_of_run(results: Results) -> str:
@@ -43,11 +44,10 @@ def verdict_of_candidate(candidate: Candidate, results: Results) -> str:
 def describe_candidate(candidate: Candidate, results: Results) -> str:
     """What the variant is, what it came to by the target, over its base, and for how much, in a sentence."""
     target = candidate.target
-    name = f"{target.suite}/{target.metric}"
     base = input_of(results.plan).get("base_model") or "a base model"
-    value = _percent(value_of(results.comparison, candidate.variant, target))
+    value = _percent(value_of(results.comparison, target.suite, candidate.variant, target.metric))
     gain = _gain(candidate.variant, target, results.comparison)
-    return f"{base} tuned by {candidate.variant}: {name} {value}{gain}{_cost(candidate, results)}."
+    return f"{base} tuned by {candidate.variant}: {target.name} {value}{gain}{_cost(candidate, results)}."
 
 
 def describe_weights(candidate: Candidate, results: Results) -> str | None:
@@ -83,17 +83,12 @@ def _reason(candidate: Candidate, plan: Plan) -> str:
 
 
 def _gain(variant: str, target: Target, comparison: Comparison) -> str:
-    pair = _pair_over_base(variant, target, [*comparison.pairs, *comparison.guarded])
+    pair = pair_of(comparison, target, variant)
     if pair is None or pair.result.difference is None:
         return ""
     noise = "beyond noise" if pair.is_real else "within noise"
-    base = _percent(value_of(comparison, BASELINE, target))
-    return f", {100 * pair.result.difference:+.1f} points over the base's {base} ({noise})"
-
-
-def _pair_over_base(variant: str, target: Target, pairs: Sequence[Pair]) -> Pair | None:
-    wanted = (target.suite, target.metric, variant, BASELINE)
-    return next((one for one in pairs if (one.suite, one.metric, one.a, one.b) == wanted), None)
+    before = _percent(value_of(comparison, target.suite, target.over, target.metric))
+    return f", {100 * pair.result.difference:+.1f} points over the {target.over}'s {before} ({noise})"
 
 
 def _cost(candidate: Candidate, results: Results) -> str:

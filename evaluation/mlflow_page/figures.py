@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from evaluation.comparison import Comparison
 from evaluation.plan import input_of, promoted_of
-from evaluation.registry.candidate import Target, estimates_of, target_of, verdict_of
+from evaluation.registry.candidate import estimates_of, verdict_of
 from evaluation.report.costs import costs_of
 from evaluation.report.results import Results
 from evaluation.suites import SUITES
+from evaluation.target import Target, target_of
 
 # What rises where a variant learns to call and not when not to.
 OF_UNASKED_CALLS = ("irrelevance_accuracy", "over_call_rate")
@@ -61,7 +62,7 @@ def tags_of(results: Results) -> dict[str, str | None]:
         "variants": ",".join(comparison.variants),
         "promoted": promoted_of(results.plan),
         "gate": verdict_of(results.plan, None),
-        "target": f"{target.suite}/{target.metric}",
+        "target": target.name if target else None,
         "recipe": _text(given.get("recipe")),
         "seed": _text(given.get("seed")),
         **{f"test_set.{suite}": one.digest for suite, one in comparison.test_sets.items()},
@@ -90,7 +91,7 @@ def table_of_figures(comparison: Comparison) -> dict[str, list[object]]:
     return columns
 
 
-def _scored(comparison: Comparison, target: Target) -> dict[str, float]:
+def _scored(comparison: Comparison, target: Target | None) -> dict[str, float]:
     found = {
         f"{suite}/{name}/{variant}": one.value
         for suite, summaries in comparison.summaries.items()
@@ -98,7 +99,7 @@ def _scored(comparison: Comparison, target: Target) -> dict[str, float]:
         for name, one in estimates_of(summary).items()
         if one.value is not None and (name in SUITES[suite].shown or name not in summary.metrics)
     }
-    first = (f"{target.suite}/{target.metric}/", f"{target.suite}/")
+    first = (f"{target.name}/", f"{target.suite}/") if target else ()
     return dict(sorted(found.items(), key=lambda one: [not one[0].startswith(start) for start in first]))
 
 

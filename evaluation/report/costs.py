@@ -11,9 +11,7 @@ from typing import Any
 
 from evaluation.comparison import Comparison, Pair
 from evaluation.report.changes import MADE_FROM
-
-DEFAULT_SUITE = "own"
-UNTRAINED = ("base", "prompt")
+from evaluation.target import UNTRAINED, target_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
     actual = cost.get("actual") or {}
     lines = _lines(cost.get("lines") or (), actual.get("lines") or ())
     known = _sum([line.usd for line in lines], whole=False)
-    suite = suite_of_points(plan, comparison)
+    target = target_of(plan, comparison)
+    suite = None if target is None else target.suite
     return Costs(
         lines=lines,
         usd=known if known is None or actual.get("usd") is None else actual["usd"],
@@ -84,14 +83,6 @@ def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
         suite=suite,
         is_billed=cost.get("billed") is not False,
     )
-
-
-def suite_of_points(plan: Mapping[str, Any], comparison: Comparison) -> str | None:
-    """The suite by which gains are counted: that of the gate's target, else `own`, else the last one."""
-    rules = (plan.get("gate") or {}).get("rules") or ()
-    targets = [rule.get("suite") for rule in rules if rule.get("kind") == "target"]
-    wanted = [*targets, DEFAULT_SUITE, *reversed(list(comparison.rows))]
-    return next((suite for suite in wanted if suite in comparison.rows), None)
 
 
 def describe_costs(costs: Costs) -> str:

@@ -9,27 +9,16 @@ from datetime import datetime
 from typing import TypeVar
 
 from evaluation.comparison import Comparison, Pair
-from evaluation.figures import LOWER_IS_BETTER
-from evaluation.plan import Plan, gate_of
-from evaluation.report.costs import UNTRAINED, Costs, describe_total, suite_of_points
+from evaluation.report.costs import Costs, describe_total
 from evaluation.report.gate import GateView
-from evaluation.report.moves import Move, is_gain, meaning_of, moves_of, value_of
+from evaluation.report.moves import Move, is_gain, meaning_of, moves_of
 from evaluation.report.results import Results
 from evaluation.sentences import format_p
-from evaluation.suites import SUITES
+from evaluation.target import Target, best_of, pair_of, target_of, trained_of, value_of
 
 WORST_SHOWN = 2
 Found = TypeVar("Found")
 _STAMP = re.compile(r"(?<!\d)(\d{8}-\d{6})(?!\d)")
-
-
-@dataclass(frozen=True)
-class Target:
-    """The figure that a run is judged by, and the variant `over` which it has to rise."""
-
-    suite: str
-    metric: str
-    over: str
 
 
 @dataclass(frozen=True)
@@ -45,8 +34,8 @@ class HeadLine:
 def arrange_suites(results: Results) -> Results:
     """The same results with the suite that the run is judged by first, the others in their order."""
     comparison = results.comparison
-    first = suite_of_points(results.plan, comparison)
-    order = sorted(comparison.rows, key=lambda suite: suite != first)
+    target = target_of(results.plan, comparison)
+    order = sorted(comparison.rows, key=lambda suite: target is None or suite != target.suite)
     place = {suite: number for number, suite in enumerate(order)}
     arranged = replace(
         comparison,
@@ -61,33 +50,11 @@ def arrange_suites(results: Results) -> Results:
     return replace(results, comparison=arranged)
 
 
-def target_of(plan: Plan, comparison: Comparison) -> Target | None:
-    """The gate's first target, else the main figure of the suite by which points are counted."""
-    for rule in gate_of(plan).get("rules") or ():
-        suite, metric = str(rule.get("suite")), str(rule.get("metric"))
-        if rule.get("kind") == "target" and _is_known(comparison, suite, metric):
-            return Target(suite, metric, str(rule.get("over") or "base"))
-    first = suite_of_points(plan, comparison)
-    return Target(first, SUITES[first].main_metric, "base") if first else None
-
-
-def best_trained(comparison: Comparison, target: Target) -> str | None:
-    """The trained variant that is best by the target; of equals the first."""
-    trained = {
-        name: value
-        for name in comparison.variants
-        if name not in UNTRAINED
-        and (value := value_of(comparison, target.suite, name, target.metric)) is not None
-    }
-    best = min if target.metric in LOWER_IS_BETTER else max
-    return best(trained, key=lambda name: trained[name], default=None)
-
-
 def head_lines(results: Results, gate: GateView, costs: Costs | None) -> list[HeadLine]:
     """What somebody learns who reads for five seconds: what was won and lost, the verdict, the price."""
     comparison = results.comparison
     target = target_of(results.plan, comparison)
-    best = best_trained(comparison, target) if target else None
+    best = best_of(trained_of(comparison), comparison, target) if target else None
     return [
         HeadLine("Best trained", _describe_best(comparison, target, best), "results", "results"),
         HeadLine("Got worse", _describe_worse(comparison, best), "moves", "worse and better"),
@@ -110,10 +77,6 @@ def describe_start(run_id: str | None) -> str | None:
     return None
 
 
-def _is_known(comparison: Comparison, suite: str, metric: str) -> bool:
-    return any(value_of(comparison, suite, name, metric) is not None for name in comparison.variants)
-
-
 def _in_order(by_suite: Mapping[str, Found], order: Sequence[str]) -> dict[str, Found]:
     return {suite: by_suite[suite] for suite in order if suite in by_suite}
 
@@ -122,7 +85,7 @@ def _describe_best(comparison: Comparison, target: Target | None, best: str | No
     if target is None or best is None:
         return "No trained variant of this run has a figure to be judged by."
     value = _percent(value_of(comparison, target.suite, best, target.metric))
-    pair = _find_pair(comparison, target, best)
+    pair = pair_of(comparison, target, best)
     said = f"{best}: {target.suite}/{target.metric} {value}"
     if pair is None or pair.result.difference is None or pair.p_holm is None:
         return f"{said}, held against no other variant."
@@ -135,12 +98,6 @@ def _is_it_real(pair: Pair) -> str:
     if not pair.is_real:
         return "within noise"
     return "a real gain" if is_gain(pair) else "a real loss"
-
-
-def _find_pair(comparison: Comparison, target: Target, best: str) -> Pair | None:
-    wanted = (target.suite, target.metric, best, target.over)
-    pairs = [*comparison.pairs, *comparison.guarded]
-    return next((one for one in pairs if (one.suite, one.metric, one.a, one.b) == wanted), None)
 
 
 def _describe_worse(comparison: Comparison, best: str | None) -> str:

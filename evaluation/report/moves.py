@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evaluation.comparison import Comparison, Pair
 from evaluation.figures import FIGURES, LOWER_IS_BETTER
 from evaluation.report.changes import MADE_FROM
+from evaluation.target import value_of
 from evaluation.toolcalls.decision import DECISIONS
 
 RECALL = "recall_"
@@ -60,16 +61,6 @@ def moves_of(comparison: Comparison) -> list[VariantMoves]:
     """
     held = [(a, b) for a in comparison.variants if (b := _held_against(comparison, a))]
     return [_moves(comparison, a, b) for a, b in held]
-
-
-def value_of(comparison: Comparison, suite: str, variant: str, metric: str) -> float | None:
-    """A variant's figure, or recall of a decision, as a share; None where it has none."""
-    summary = comparison.summaries.get(suite, {}).get(variant)
-    if summary is None:
-        return None
-    is_recall = metric.startswith(RECALL)
-    found = summary.recall.get(metric.removeprefix(RECALL)) if is_recall else summary.metrics.get(metric)
-    return found.value if found else None
 
 
 def is_gain(pair: Pair) -> bool:

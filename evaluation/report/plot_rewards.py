@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from evaluation.comparison import Comparison, Row
-from evaluation.report.costs import Costs, format_usd, suite_of_points
+from evaluation.report.costs import Costs, format_usd
 from evaluation.report.plot_estimates import draw_rewards
 from evaluation.report.plot_sheet import MARGIN, WIDTH, Drawing, label_of, open_sheet
 from evaluation.report.plot_themes import SMALL, Theme
 from evaluation.statistics import Estimate
 from evaluation.summary import estimate_rows
+from evaluation.target import target_of
 from evaluation.toolcalls.metrics import Graded, Ratio, graded_of
 from evaluation.toolcalls.score import Score
 
@@ -29,7 +30,8 @@ LEFT, FOOT, LABELS_WIDTH = 0.62, 0.5, 1.95
 
 def draw_reward_and_cost(comparison: Comparison, costs: Costs | None) -> Drawing | None:
     """Rewards against costs, or rewards alone where none is known; None where nothing is scored."""
-    suite = costs.suite if costs else suite_of_points({}, comparison)
+    target = target_of({}, comparison)
+    suite = costs.suite if costs else target.suite if target else None
     if suite is None or not comparison.scores.get(suite):
         return None
     rewards = mean_rewards(comparison.rows[suite], comparison.scores[suite])

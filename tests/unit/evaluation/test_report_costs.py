@@ -14,7 +14,6 @@ from evaluation.report.costs import (
     costs_of,
     describe_costs,
     jobs_of,
-    suite_of_points,
 )
 from tests.unit.evaluation.comparisons import RIGHT, comparison_of, wrong
 from tests.unit.evaluation.rows import text_row
@@ -191,7 +190,10 @@ def test_the_sum_is_of_what_is_known(
     assert found.usd == expected
 
 
-RULES = [{"kind": "guard", "suite": "own"}, {"kind": "target", "suite": "when2call_mcq"}]
+RULES = [
+    {"kind": "guard", "suite": "own"},
+    {"kind": "target", "suite": "when2call_mcq", "metric": "acc_norm"},
+]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,9 @@ RULES = [{"kind": "guard", "suite": "own"}, {"kind": "target", "suite": "when2ca
     ],
 )
 def test_points_are_those_of_the_target(gate: Any, suites: list[str], expected: str) -> None:
-    assert suite_of_points({"gate": gate}, comparison({"base": 1}, suites)) == expected
+    found = costs_of({**plan({}), "gate": gate}, comparison({"base": 1}, suites))
+    assert found is not None
+    assert found.suite == expected
 
 
 @pytest.mark.parametrize(

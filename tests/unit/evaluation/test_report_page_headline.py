@@ -14,14 +14,13 @@ from evaluation.report.costs import costs_of
 from evaluation.report.gate import NO_GATE, read_gate
 from evaluation.report.headline import (
     arrange_suites,
-    best_trained,
     describe_start,
     head_lines,
-    target_of,
 )
-from evaluation.report.moves import hardly_taken, meaning_of, moves_of, value_of
+from evaluation.report.moves import hardly_taken, meaning_of, moves_of
 from evaluation.report.page import render_report
 from evaluation.report.results import Results
+from evaluation.target import best_of, target_of, trained_of, value_of
 from evaluation.toolcalls.score import Score
 from tests.unit.evaluation.chromium import Page
 from tests.unit.evaluation.comparisons import RIGHT, comparison_of, wrong
@@ -124,7 +123,7 @@ def test_the_best_is_the_best_trained(metric: str, best: str) -> None:
     comparison = run("base", "sft", "dpo")
     found = target_of(plan(target("own", metric)), comparison)
     assert found is not None
-    assert best_trained(comparison, found) == best
+    assert best_of(trained_of(comparison), comparison, found) == best
 
 
 @pytest.mark.parametrize(
