@@ -107,7 +107,7 @@ class Execution:
             comparison = {"run_id": event["run_id"], **self.comparison}
             return with_verdict(event, json.dumps(comparison).encode(), "s3://b/comparison.json")
         if state in ("CountCosts", "CountFinalCosts"):
-            return with_actual_cost(event, self._describe)
+            return with_actual_cost(event, self._describe, billed=True)
         assert state == "ScorePredictions"
         self.scored.append(event)
         return {"variant": event["variant"], "suites": {}}
