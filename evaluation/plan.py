@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.jsonl import read_object
 from jobs.doors import BadInput
 
 PLAN_FILE = "plan.json"
@@ -21,17 +21,14 @@ def read_plan(folder: Path) -> dict[str, Any]:
     path = folder / PLAN_FILE
     if not path.is_file():
         return {}
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from error
+    plan = read_object(path)
     for key in ("gate", "cost", "jobs", "input"):
-        if not isinstance(plan, dict) or not isinstance(plan.get(key) or {}, dict):
+        if not isinstance(plan.get(key) or {}, dict):
             raise BadInput(f"{path}: '{key}' is expected to be an object, as PlanRun and the gate write it")
     rules = gate_of(plan).get("rules") or []
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise BadInput(f"{path}: gate.rules is expected to be a list of objects, as CheckGate writes it")
-    return dict(plan)
+    return plan
 
 
 def gate_of(plan: Plan) -> Mapping[str, Any]:

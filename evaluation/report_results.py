@@ -19,6 +19,7 @@ from typing import Any
 
 from evaluation.comparison import read_comparison
 from evaluation.completions import Predictions, find_predictions, read_completions
+from evaluation.jsonl import read_object
 from evaluation.mlflow_page.answers import table_of_answers
 from evaluation.mlflow_page.figures import (
     metrics_by_variant,
@@ -40,7 +41,7 @@ from evaluation.report.results import Curves, Results
 from evaluation.report.rows import rows_of
 from evaluation.report.slices import read_contaminated
 from jobs import container
-from jobs.doors import BadInput, DoorParser, run_door
+from jobs.doors import DoorParser, run_door
 from jobs.progress import Progress
 from jobs.run import ChildRun, Run, RunReference
 from jobs.tracking import finish_parent
@@ -194,13 +195,7 @@ def _closing_tags(results: Results, registered: Registration) -> dict[str, str |
 
 def _read_data_report(data_dir: Path) -> dict[str, Any]:
     path = data_dir / DATA_REPORT
-    if not path.is_file():
-        return {}
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from error
-    return report if isinstance(report, dict) else {}
+    return read_object(path) if path.is_file() else {}
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

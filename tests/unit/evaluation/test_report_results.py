@@ -93,7 +93,7 @@ def test_outside_of_an_execution_there_is_no_gate_and_no_cost(
     ("content", "words"),
     [
         ("{", "cannot be read"),
-        ("[]", "expected to be an object"),
+        ("[]", "expected a JSON object"),
         ('{"gate": [1]}', "'gate'"),
         ('{"gate": {"rules": [1]}}', r"gate\.rules"),
     ],
