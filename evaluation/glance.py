@@ -10,6 +10,7 @@ from evaluation.plan import Plan, gate_of, input_of, is_billed, promoted_of
 from evaluation.registry.candidate import Candidate, choose_candidate
 from evaluation.report.costs import costs_of, format_usd
 from evaluation.report.results import Results
+from evaluation.sentences import format_share
 from evaluation.target import Target, pair_of, target_of, value_of
 
 
@@ -20,7 +21,7 @@ def figures_line(results: Results) -> str:
     if target is None:
         return "No suite has rows."
     values = {one: value_of(comparison, target.suite, one, target.metric) for one in comparison.variants}
-    return f"{target.name}: {' · '.join(f'{one} {_percent(value)}' for one, value in values.items())}"
+    return f"{target.name}: {' · '.join(f'{one} {format_share(value)}' for one, value in values.items())}"
 
 
 def verdict_of_run(results: Results) -> str:
@@ -45,7 +46,7 @@ def describe_candidate(candidate: Candidate, results: Results) -> str:
     """What the variant is, what it came to by the target, over its base, and for how much, in a sentence."""
     target = candidate.target
     base = input_of(results.plan).get("base_model") or "a base model"
-    value = _percent(value_of(results.comparison, target.suite, candidate.variant, target.metric))
+    value = format_share(value_of(results.comparison, target.suite, candidate.variant, target.metric))
     gain = _gain(candidate.variant, target, results.comparison)
     return f"{base} tuned by {candidate.variant}: {target.name} {value}{gain}{_cost(candidate, results)}."
 
@@ -87,7 +88,7 @@ def _gain(variant: str, target: Target, comparison: Comparison) -> str:
     if pair is None or pair.result.difference is None:
         return ""
     noise = "beyond noise" if pair.is_real else "within noise"
-    before = _percent(value_of(comparison, target.suite, target.over, target.metric))
+    before = format_share(value_of(comparison, target.suite, target.over, target.metric))
     return f", {100 * pair.result.difference:+.1f} points over the {target.over}'s {before} ({noise})"
 
 
@@ -99,7 +100,3 @@ def _cost(candidate: Candidate, results: Results) -> str:
         return ""
     billed = "" if is_billed(results.plan) else "; nothing was billed"
     return f", for {format_usd(usd)} at list prices{billed}"
-
-
-def _percent(share: float | None) -> str:
-    return "—" if share is None else f"{100 * share:.1f}%"

@@ -33,7 +33,7 @@ from evaluation.suites import SUITES
 # A model of the hub: owner/name.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # In this order in the card, which ends with the digests.
-MADE_FROM = (
+LINEAGE_TAGS = (
     "run_id", "variant", "base_model", "recipe", "seed", "training_job_name",
     "base_model_revision", "recipe_hash", "data_hash", "code_hash",
 )  # fmt: skip
@@ -130,7 +130,7 @@ def _made_from(
     """What somebody needs who makes it again: the run, the recipe, and the digests of all that went in."""
     tags = lineage_tags(candidate, results, lineage) if candidate else {"run_id": results.comparison.run_id}
     found = {**tags, "data_hash": lineage.reference.data_hash or report.get("data_hash")}
-    named = [(name, found[name]) for name in MADE_FROM if found.get(name)]
+    named = [(name, found[name]) for name in LINEAGE_TAGS if found.get(name)]
     return table(["what", "which"], named) if named else []
 
 

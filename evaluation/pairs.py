@@ -121,13 +121,18 @@ def _outcomes(graded: Sequence[Graded | None], metric: str) -> list[bool | None]
 
 def _compare(rows: Sequence[Row], a: Sequence[bool | None], b: Sequence[bool | None]) -> PairedDifference:
     both = [
-        (one, other, str(row.get("conversation") or "") or number)
+        (one, other, unit_of(row, number))
         for number, (row, one, other) in enumerate(zip(rows, a, b, strict=True))
         if one is not None and other is not None
     ]
     return compare_paired(
         [one for one, _, _ in both], [one for _, one, _ in both], [one for _, _, one in both]
     )
+
+
+def unit_of(row: Row, number: int) -> str | int:
+    """What stands or falls together: the conversation whose turn a row is, else the row by its number."""
+    return str(row.get("conversation") or "") or number
 
 
 def allow_for_all(pairs: Sequence[Pair]) -> list[Pair]:

@@ -21,6 +21,15 @@ def format_estimate(one: Estimate) -> str:
     return f"{100 * one.value:.1f} ({100 * one.low:.1f}–{100 * one.high:.1f})"
 
 
+def format_share(share: float | None) -> str:
+    """Write a share in percent.
+
+    >>> format_share(0.0583), format_share(None)
+    ('5.8%', '—')
+    """
+    return "—" if share is None else f"{100 * share:.1f}%"
+
+
 def describe_pair(pair: Pair) -> str:
     """Say in words whether a difference is real, as far as these rows can tell; p decides.
 

@@ -57,7 +57,14 @@ class PipelineFunctions(Construct):
         self, scope: Construct, construct_id: str, *, settings: Settings, storage: Storage, root: Path
     ) -> None:
         super().__init__(scope, construct_id)
-        self.plan_run = PipelineFunction(
+        self.plan_run = self._plan_run(settings, storage, root)
+        self.check_quotas = self._check_quotas(settings, storage, root)
+        self.score_predictions = self._score_predictions(settings, storage, root)
+        self.check_gate = self._check_gate(settings, storage, root)
+        self.count_costs = self._count_costs(settings, storage, root)
+
+    def _plan_run(self, settings: Settings, storage: Storage, root: Path) -> PipelineFunction:
+        return PipelineFunction(
             self,
             "PlanRun",
             settings=settings,
@@ -80,7 +87,9 @@ class PipelineFunctions(Construct):
             statements=[list_prefixes(storage, ["datasets/", "models/"])],
             timeout=Duration.seconds(30),
         )
-        self.check_quotas = PipelineFunction(
+
+    def _check_quotas(self, settings: Settings, storage: Storage, root: Path) -> PipelineFunction:
+        function = PipelineFunction(
             self,
             "CheckQuotas",
             settings=settings,
@@ -91,7 +100,16 @@ class PipelineFunctions(Construct):
             statements=_quota_statements(self),
             timeout=Duration.seconds(60),
         )
-        self.score_predictions = PipelineFunction(
+        acknowledge_resource(function.role, "*", "Listing quotas and training jobs knows no resources.")
+        acknowledge_resource(
+            function.role,
+            f"{training_jobs(self)}/*",
+            "Every running job counts against the quota, whoever started it.",
+        )
+        return function
+
+    def _score_predictions(self, settings: Settings, storage: Storage, root: Path) -> PipelineFunction:
+        function = PipelineFunction(
             self,
             "ScorePredictions",
             settings=settings,
@@ -107,17 +125,8 @@ class PipelineFunctions(Construct):
             timeout=Duration.minutes(5),
             memory_mib=1769,  # one whole virtual CPU
         )
-        acknowledge_prefixes(self.score_predictions.role, storage, [*_SCORE_READS, *_SCORE_WRITES])
-        self.check_gate = self._check_gate(settings, storage, root)
-        self.count_costs = self._count_costs(settings, storage, root)
-        acknowledge_resource(
-            self.check_quotas.role, "*", "Listing quotas and training jobs knows no resources."
-        )
-        acknowledge_resource(
-            self.check_quotas.role,
-            f"{training_jobs(self)}/*",
-            "Every running job counts against the quota, whoever started it.",
-        )
+        acknowledge_prefixes(function.role, storage, [*_SCORE_READS, *_SCORE_WRITES])
+        return function
 
     def _check_gate(self, settings: Settings, storage: Storage, root: Path) -> PipelineFunction:
         function = PipelineFunction(

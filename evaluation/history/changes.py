@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.history.runs import Row, Scores, digest_of_row
-from evaluation.pairs import Pair, compare_scores, outcome_of
+from evaluation.pairs import Pair, compare_scores, outcome_of, unit_of
 from evaluation.statistics import PairedDifference, compare_seeds
 
 
@@ -67,7 +67,7 @@ def _compare_seeds(
         column = [outcome_of(row, scores.get(str(row["id"])), metric) for scores in (*a, *b)]
         if None not in column:
             columns.append([bool(one) for one in column])
-            conversations.append(str(row.get("conversation") or "") or number)
+            conversations.append(unit_of(row, number))
     by_seed = list(zip(*columns, strict=True)) if columns else [()] * (len(a) + len(b))
     found = compare_seeds(by_seed[: len(a)], by_seed[len(a) :], conversations)
     return PairedDifference(found.difference, found.low, found.high, found.p, found.n)

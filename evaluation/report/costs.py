@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.comparison import Comparison, Pair
+from evaluation.comparison import Comparison
 from evaluation.report.changes import MADE_FROM
-from evaluation.target import UNTRAINED, target_of
+from evaluation.suites import SUITES
+from evaluation.target import UNTRAINED, Target, pair_of, target_of
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _variant_cost(
 ) -> VariantCost:
     by_job = {line.job: line.usd for line in lines}
     usd = _sum([by_job.get(job) for job in jobs_of(variant)], whole=True)
-    pair = next((one for one in comparison.pairs if _is_gain(one, suite, variant)), None)
+    pair = pair_of(comparison, Target(suite, SUITES[suite].main_metric), variant) if suite else None
     difference = pair.result.difference if pair else None
     is_real = pair is not None and pair.is_real
     points = None if difference is None else 100 * difference
@@ -148,10 +149,6 @@ def jobs_of(variant: str) -> list[str]:
 
 def _job_name(variant: str) -> str:
     return variant.replace("-", "_")
-
-
-def _is_gain(pair: Pair, suite: str | None, variant: str) -> bool:
-    return (pair.suite, pair.a, pair.b) == (suite, variant, "base")
 
 
 def _sum(amounts: Sequence[float | None], whole: bool) -> float | None:

@@ -13,7 +13,7 @@ from evaluation.report.costs import Costs, describe_total
 from evaluation.report.gate import GateView
 from evaluation.report.moves import Move, is_gain, meaning_of, moves_of
 from evaluation.report.results import Results
-from evaluation.sentences import format_p
+from evaluation.sentences import format_p, format_share
 from evaluation.target import Target, best_of, pair_of, target_of, trained_of, value_of
 
 WORST_SHOWN = 2
@@ -84,12 +84,12 @@ def _in_order(by_suite: Mapping[str, Found], order: Sequence[str]) -> dict[str, 
 def _describe_best(comparison: Comparison, target: Target | None, best: str | None) -> str:
     if target is None or best is None:
         return "No trained variant of this run has a figure to be judged by."
-    value = _percent(value_of(comparison, target.suite, best, target.metric))
+    value = format_share(value_of(comparison, target.suite, best, target.metric))
     pair = pair_of(comparison, target, best)
-    said = f"{best}: {target.suite}/{target.metric} {value}"
+    said = f"{best}: {target.name} {value}"
     if pair is None or pair.result.difference is None or pair.p_holm is None:
         return f"{said}, held against no other variant."
-    before = _percent(value_of(comparison, target.suite, target.over, target.metric))
+    before = format_share(value_of(comparison, target.suite, target.over, target.metric))
     points = f"{100 * pair.result.difference:+.1f} points over {target.over} ({before})"
     return f"{said}, {points}: {_is_it_real(pair)}, {format_p(pair.p_holm)} on {pair.result.n:,} rows."
 
@@ -112,7 +112,7 @@ def _describe_worse(comparison: Comparison, best: str | None) -> str:
 
 
 def _describe_move(one: Move) -> str:
-    values = f"{_percent(one.before)} → {_percent(one.after)}"
+    values = f"{format_share(one.before)} → {format_share(one.after)}"
     return f"{one.figure} {values} ({meaning_of(one.pair.metric)})"
 
 
@@ -125,7 +125,3 @@ def _describe_gate(gate: GateView, best: str | None) -> str:
         f"{one.variant} failed {len(one.failed)} of {len(one.lines)} rules" for one in failed
     ]
     return f"{said}{': ' if not gate.promoted else '; '}{', '.join(shown)}." if shown else f"{said}."
-
-
-def _percent(share: float | None) -> str:
-    return "—" if share is None else f"{100 * share:.1f}%"

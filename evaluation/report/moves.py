@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evaluation.comparison import Comparison, Pair
 from evaluation.figures import FIGURES, LOWER_IS_BETTER
 from evaluation.report.changes import MADE_FROM
-from evaluation.target import value_of
+from evaluation.target import BASELINE, value_of
 from evaluation.toolcalls.decision import DECISIONS
 
 RECALL = "recall_"
@@ -110,7 +110,7 @@ def _hardly(suite: str, decision: str, taken: int, rows: int, expected: int) -> 
 
 
 def _held_against(comparison: Comparison, a: str) -> str | None:
-    b = "base" if "base" in comparison.variants else MADE_FROM.get(a)
+    b = BASELINE if BASELINE in comparison.variants else MADE_FROM.get(a)
     return b if b in comparison.variants and b != a else None
 
 
