@@ -58,10 +58,10 @@ def register(
 
     A server without a registry costs the registration alone: what it said is in the statement.
     """
-    if candidate is None:
-        return Registration("Nothing is registered: no variant of this run was trained.")
     if run.run_id is None:
         return Registration("Nothing is registered: this run is not tracked.")
+    if candidate is None:
+        return Registration("Nothing is registered: no variant of this run was trained.")
     try:
         return _register(run, run.run_id, candidate, results, card, lineage)
     except RegistryUnavailable as error:
