@@ -264,9 +264,9 @@ def test_a_picture_that_cannot_be_drawn_costs_no_other(
     def fail(*_: object) -> None:
         raise ValueError("no room")
 
+    others = [one.name for one in drawings("one-row") if one.name != "recall"]
     monkeypatch.setattr(pictures, "draw_recall", fail)
-    found = draw_pictures(RUNS["one-row"].results())
-    assert [one.name for one in found] == [one.name for one in drawings("one-row") if one.name != "recall"]
+    assert [one.name for one in draw_pictures(RUNS["one-row"].results())] == others
     assert capsys.readouterr().err == (
         "recall: this picture cannot be drawn and is left out: ValueError('no room')\n"
     )
