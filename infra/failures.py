@@ -1,21 +1,28 @@
-"""How a failure ends: in a Fail state that names the first error and says the cause in words."""
+"""How a failure ends: in a Fail state that names the first error and says the cause in words.
+
+A failed state lays `{Error, Cause}` beside the plan, under FAILURE_PATH, so that what the run cost until then
+can still be counted.
+"""
 
 from __future__ import annotations
 
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+FAILURE_PATH = "$.failure"
+
 
 def branch_failed(scope: Construct, name: str) -> sfn.Fail:
     """Return the end of a failed branch: error and cause as they came, which stops the branches beside it."""
-    return sfn.Fail(scope, name, error_path="$.Error", cause_path="$.Cause")
+    error, cause = f"{FAILURE_PATH}.Error", f"{FAILURE_PATH}.Cause"
+    return sfn.Fail(scope, name, error_path=error, cause_path=cause)
 
 
 def explain_failure(scope: Construct) -> sfn.Choice:
     """Return the states that turn what a Catch brings into one error and one human cause.
 
-    Input: `{Error, Cause}`. A function's cause is JSON with `errorMessage`, a job's is its description as
-    JSON, with `FailureReason` where it failed; anything else is told as it is.
+    Input: `{Error, Cause}` alone. A function's cause is JSON with `errorMessage`, a job's is its description
+    as JSON, with `FailureReason` where it failed; anything else is told as it is.
     """
     condition = sfn.Condition
     return (

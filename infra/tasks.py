@@ -9,6 +9,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.failures import FAILURE_PATH
 from infra.functions import PipelineFunction
 from infra.jobs import JobPlatform, JobStep
 
@@ -34,11 +35,13 @@ def function_task(
     payload: Mapping[str, Any] | str,
     output_path: str,
     on_failure: sfn.State,
+    failure_path: str = FAILURE_PATH,
 ) -> sfn.CustomState:
     """Return a state that calls a function.
 
-    `payload` is the event, or the path of it. Output: what the function returned. Errors: the name of the
-    function's exception; the cause is JSON with its `errorMessage`.
+    `payload` is the event, or the path of it; `failure_path`: where `on_failure` finds the error. Output:
+    what the function returned. Errors: the name of the function's exception; the cause is JSON with its
+    `errorMessage`.
     """
     event = {"Payload.$": payload} if isinstance(payload, str) else {"Payload": payload}
     state = sfn.CustomState(
@@ -59,7 +62,7 @@ def function_task(
         backoff_rate=2,
         jitter_strategy=sfn.JitterType.FULL,
     )
-    state.add_catch(on_failure)
+    state.add_catch(on_failure, result_path=failure_path)
     return state
 
 
@@ -100,14 +103,17 @@ def job_task(scope: Construct, step: JobStep, platform: JobPlatform, *, on_failu
         backoff_rate=2,
         max_delay=Duration.minutes(15),
     )
-    job.add_catch(on_failure)
-    stopped = sfn.Fail(
+    job.add_catch(on_failure, result_path=FAILURE_PATH)
+    stopped = sfn.Pass(
         scope,
         f"{step.state}Stopped",
-        error="TrainingJobStopped",
-        cause_path="States.Format('{}: {} ({}); max_runtime_minutes in the input gives a job more time', "
-        "$.finished.TrainingJobName, $.finished.TrainingJobStatus, $.finished.SecondaryStatus)",
-    )
+        parameters={
+            "Error": "TrainingJobStopped",
+            "Cause.$": "States.Format('{}: {} ({}); max_runtime_minutes in the input gives a job more time', "
+            "$.finished.TrainingJobName, $.finished.TrainingJobStatus, $.finished.SecondaryStatus)",
+        },
+        result_path=FAILURE_PATH,
+    ).next(on_failure)
     completed = sfn.Condition.string_equals("$.finished.TrainingJobStatus", "Completed")
     outcome = sfn.Choice(scope, f"{step.state}Outcome").when(sfn.Condition.not_(completed), stopped)
     return job.next(outcome.afterwards(include_otherwise=True))

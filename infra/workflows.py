@@ -11,7 +11,7 @@ from constructs import Construct
 from infra import jobs
 from infra.access import JOB_NAME_PREFIX, training_jobs
 from infra.acknowledgements import acknowledge_resource
-from infra.failures import branch_failed, explain_failure
+from infra.failures import FAILURE_PATH, branch_failed, explain_failure
 from infra.functions import PipelineFunction, drop_redundant_dependencies, retention
 from infra.jobs import JobPlatform, JobStep
 from infra.pipeline_functions import PipelineFunctions
@@ -90,7 +90,8 @@ class TuneWorkflow(Construct):
         acknowledge_resource(role, "*", "Log delivery and X-Ray know no resources.")
 
     def _definition(self) -> sfn.IChainable:
-        failure = explain_failure(self)
+        explanation = explain_failure(self)
+        failure = self._count_costs_of_failure(explanation)
         plan = function_task(
             self,
             "PlanRun",
@@ -101,7 +102,9 @@ class TuneWorkflow(Construct):
                 "input.$": "$",
             },
             output_path="$.Payload",
-            on_failure=failure,
+            on_failure=explanation,
+            # There is no plan yet to lay the error beside, and the input may be no object.
+            failure_path="$",
         )
         return (
             sfn.Chain.start(plan)
@@ -118,6 +121,22 @@ class TuneWorkflow(Construct):
             .next(sfn.Succeed(self, "Tuned"))
         )
 
+    def _count_costs_of_failure(self, explanation: sfn.State) -> sfn.State:
+        """Return the states that count what a failed run cost, or fail at that, and explain the failure."""
+        only_failure = sfn.Pass(self, "KeepFailure", output_path=FAILURE_PATH)
+        only_failure.next(explanation)
+        count = function_task(
+            self,
+            "CountFailedCosts",
+            self._functions.count_costs,
+            payload="$",
+            output_path="$.Payload",
+            on_failure=only_failure,
+            failure_path=sfn.JsonPath.DISCARD,
+        )
+        count.next(only_failure)
+        return count
+
     def _call(self, state: str, function: PipelineFunction, on_failure: sfn.State) -> sfn.CustomState:
         """Return a state in which `function` takes the plan and returns it with more in it."""
         return function_task(
@@ -131,14 +150,14 @@ class TuneWorkflow(Construct):
         """Return the critical path (SFT, then DPO on it), the base twice and DPO alone beside it."""
         parallel = sfn.Parallel(self, "TuneAndPredict", result_path=sfn.JsonPath.DISCARD)
         parallel.branch(self._sft_branch(), self._base_branch(), self._prompt_branch(), self._dpo_branch())
-        parallel.add_catch(on_failure)
+        parallel.add_catch(on_failure, result_path=FAILURE_PATH)
         return parallel
 
     def _sft_branch(self) -> sfn.IChainable:
         failed = branch_failed(self, "SftBranchFailed")
         after = sfn.Parallel(self, "AfterSft", result_path=sfn.JsonPath.DISCARD)
         after.branch(self._sft_dpo_branch(), self._sft_prediction_branch())
-        after.add_catch(failed)
+        after.add_catch(failed, result_path=FAILURE_PATH)
         return self._wanted("Sft", "$.train.sft", self._job(jobs.TRAIN_SFT, failed).next(after))
 
     def _sft_dpo_branch(self) -> sfn.IChainable:
@@ -197,7 +216,7 @@ class TuneWorkflow(Construct):
             result_path=sfn.JsonPath.DISCARD,
         )
         variants.item_processor(score)
-        variants.add_catch(on_failure)
+        variants.add_catch(on_failure, result_path=FAILURE_PATH)
         return variants
 
     def _statements(self) -> list[iam.PolicyStatement]:

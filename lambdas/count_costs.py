@@ -28,9 +28,9 @@ _LOG = logging.getLogger(__name__)
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Return the plan `event` with `cost.actual`, and write it to `<plan_uri>plan.json`.
 
-    Called before the report, which shows the costs, and again after it, to count the report itself. A job
-    that cannot be described is unknown, and costs no run its report. Raises what S3 raises, where the report
-    would find no plan.
+    Called before the report, which shows the costs, again after it, to count the report itself, and where a
+    run fails, to count what it cost until then. A job that cannot be described is unknown, and costs no run
+    its report. Raises what S3 raises, where the report would find no plan.
     """
     describe = _describe_by(boto3.client("sagemaker", config=_RETRIES))
     plan = with_actual_cost(event, describe, billed=os.environ["BILLED"] == "true")

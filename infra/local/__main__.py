@@ -25,8 +25,8 @@ from infra.local.engine import Engine, running_engine
 from infra.local.objects import upload_directory
 from infra.local.progress import Progress, clock
 from infra.local.quotas import BadQuotas, Quotas
-from infra.local.results import fetch_results, write_execution
-from infra.local.summary import print_summary
+from infra.local.results import fetch_results, read_plan, write_execution
+from infra.local.summary import print_costs, print_summary
 from infra.local.tracking_server import (
     TrackingServerFailed,
     free_port,
@@ -213,6 +213,7 @@ def execute(engine: Engine, deployment: Deployment, folder: Path, given: dict[st
     write_execution(folder, execution, orchestration)
     fetch_results(deployment.outputs["BucketName"], folder.name, folder)
     if execution["status"] != "SUCCEEDED":
+        print_costs(read_plan(folder))
         fail(execution.get("error") or execution["status"], execution.get("cause") or "no cause given", 1)
     print_summary(folder)
     print(f"Took {clock(seconds)}, of which orchestration {orchestration:.1f} s.")

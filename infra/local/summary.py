@@ -26,7 +26,7 @@ def print_summary(folder: Path) -> None:
     _print_differences(comparison)
     plan = read_plan(folder)
     _print_verdict(plan.get("gate", {}))
-    _print_costs(plan.get("cost", {}).get("actual", {}))
+    print_costs(plan)
 
 
 def _print_tables(comparison: dict[str, Any]) -> None:
@@ -87,7 +87,9 @@ def _print_verdict(gate: dict[str, Any]) -> None:
             print(f"  {variant}: and {len(statements) - MAX_RULES} more, in report.html")
 
 
-def _print_costs(actual: dict[str, Any]) -> None:
+def print_costs(plan: dict[str, Any]) -> None:
+    """Print what a run's jobs came to, where they were counted: for a failed one, until then."""
+    actual = plan.get("cost", {}).get("actual", {})
     if actual:
         said = "nothing was billed here: this machine's seconds at the prices of the planned instances"
         print(_wrapped(f"Cost: {actual['statement']} ({said})."))

@@ -251,7 +251,9 @@ def test_a_quota_of_zero_is_told_before_anything_runs(staged: LocalAws) -> None:
     assert not any("-quota-" in name for name in staged.engine.jobs.jobs)
 
 
-def test_a_changed_entrypoint_changes_the_job(staged: LocalAws) -> None:
+def test_a_changed_entrypoint_changes_the_job_and_its_failure_is_counted(
+    staged: LocalAws, tmp_path: Path
+) -> None:
     path = staged.folder / "cdk.out" / "Toolwright-local-Pipelines.template.json"
     install = "pip install -qr training/requirements.txt"
     assert install in path.read_text()
@@ -264,6 +266,11 @@ def test_a_changed_entrypoint_changes_the_job(staged: LocalAws) -> None:
     finished = staged.wait(started["executionArn"])
     assert (finished.status, finished.error) == ("FAILED", "TrainingJobFailed")
     assert "another entrypoint, exit code: 9" in (finished.cause or "")
+    download_prefix(f"s3://{staged.bucket}/runs/changed/plan/", tmp_path)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan["failure"]["Error"] == "States.TaskFailed"
+    statuses = {line["job"]: line["status"] for line in plan["cost"]["actual"]["lines"]}
+    assert (statuses.pop("prepare"), set(statuses.values())) == ("Failed", {"NotStarted"})
 
 
 def test_the_definition_that_runs_is_the_synthesized_one(staged: LocalAws) -> None:

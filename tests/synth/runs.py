@@ -57,6 +57,7 @@ class Execution:
     payloads: dict[str, dict[str, Any]] = field(default_factory=dict)
     scored: list[dict[str, Any]] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
+    billed: list[dict[str, Any]] = field(default_factory=list)
     comparison: Mapping[str, Any] = field(default_factory=lambda: NOTHING_COMPARED)
 
     def run(self) -> Any:
@@ -106,8 +107,10 @@ class Execution:
         if state == "CheckGate":
             comparison = {"run_id": event["run_id"], **self.comparison}
             return with_verdict(event, json.dumps(comparison).encode(), "s3://b/comparison.json")
-        if state in ("CountCosts", "CountFinalCosts"):
-            return with_actual_cost(event, self._describe, billed=True)
+        if state in ("CountCosts", "CountFailedCosts", "CountFinalCosts"):
+            counted = with_actual_cost(event, self._describe, billed=True)
+            self.billed[:] = counted["cost"]["actual"]["lines"]
+            return counted
         assert state == "ScorePredictions"
         self.scored.append(event)
         return {"variant": event["variant"], "suites": {}}

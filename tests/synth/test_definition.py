@@ -343,6 +343,7 @@ def test_a_failed_job_ends_the_execution_with_its_name_and_reason(
     assert raised.value.error == "TrainingJobFailed"
     assert raised.value.cause == f"toolwright-run-1-0123abcd-x: {description['FailureReason']}"
     assert "Tuned" not in execution.entered
+    assert execution.entered.count("CountFailedCosts") == 1, "what ran until then is billed"
 
 
 @pytest.mark.parametrize("state", sorted(JOB_STATES))
@@ -355,6 +356,7 @@ def test_a_stopped_job_is_a_failure_even_if_the_integration_reports_success(
     assert raised.value.error == "TrainingJobStopped"
     assert execution.payloads[state]["TrainingJobName"] in raised.value.cause
     assert "Stopped" in raised.value.cause
+    assert execution.entered.count("CountFailedCosts") == 1
 
 
 _STOPPED = '{"TrainingJobName": "j", "TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}'
@@ -388,6 +390,26 @@ def test_every_failure_ends_with_one_error_and_a_human_cause(
     assert raised.value.error == ends_as
     assert says in raised.value.cause
     assert "{" not in raised.value.cause
+
+
+@pytest.mark.parametrize(
+    "counting",
+    [{}, {"CountFailedCosts": StateError("AccessDenied", "no key")}],
+    ids=["counted", "not counted"],
+)
+@pytest.mark.parametrize("state", ["PrepareData", "PredictSftDpo", "ScorePredictions", "CheckGate"])
+def test_a_failed_run_is_counted_and_ends_with_its_own_error_all_the_same(
+    tune: Mapping[str, Any], state: str, counting: Mapping[str, StateError]
+) -> None:
+    failures = {state: StateError("NoPredictions", '{"errorMessage":"none for own"}'), **counting}
+    execution = Execution(tune, EVERYTHING, failures=failures)
+    with pytest.raises(StateError) as raised:
+        execution.run()
+    assert (raised.value.error, raised.value.cause) == ("NoPredictions", "none for own")
+    assert execution.entered.count("CountFailedCosts") == 1
+    counted = {line["job"] for line in execution.billed if line["billable_seconds"]}
+    ran = {job["TrainingJobName"] for job in execution.payloads.values()}
+    assert len(counted) == (0 if counting else len(ran))
 
 
 class NoQuotas(dict[str, Quota]):

@@ -215,6 +215,15 @@ def test_the_whole_plan_is_laid_beside_the_run(bucket: Any, monkeypatch: pytest.
     assert written["cost"]["billed"] is True
 
 
+def test_a_failed_run_keeps_its_error_beside_its_costs(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_costs, "_describe_by", lambda _client: lambda _name: _ended(60))
+    failure = {"Error": "NoPredictions", "Cause": "none for own"}
+    plan = count_costs.handler({**_plan(), "failure": failure}, None)
+    assert plan["failure"] == failure
+    written = json.loads(bucket.get_object(Bucket="bucket", Key="runs/r/plan/plan.json")["Body"].read())
+    assert (written["failure"], written["cost"]["actual"]) == (failure, plan["cost"]["actual"])
+
+
 def test_the_embedded_aws_bills_nothing(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLED", "false")
     monkeypatch.setattr(count_costs, "_describe_by", lambda _client: lambda _name: _ended(60))
