@@ -76,6 +76,7 @@ class PipelineFunctions(Construct):
                 "lambdas/costs.py",
                 "lambdas/inputs.py",
                 "lambdas/plan_size.py",
+                "lambdas/run_jobs.py",
                 "lambdas/prices.json",
             ),
             environment={

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas import plan_run as module
+from lambdas import run_jobs
 from lambdas.costs import Prices
 from lambdas.fields import InvalidInput
 from lambdas.inputs import Defaults
@@ -22,11 +22,10 @@ from lambdas.plan_run import (
     Environment,
     NoSuchDataset,
     NoSuchModel,
-    job_base_name,
     plan_run,
     read_environment,
-    steps,
 )
+from lambdas.run_jobs import job_base_name, steps
 
 DEFAULTS = Defaults(
     base_model="Qwen/Qwen3-1.7B",
@@ -372,4 +371,4 @@ def test_the_environment_is_read_once_with_prices_laid_over_the_table() -> None:
 
 
 def test_the_example_in_the_docstring_holds() -> None:
-    assert doctest.testmod(module) == (0, 1)
+    assert doctest.testmod(run_jobs) == (0, 1)
