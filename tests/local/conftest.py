@@ -38,7 +38,7 @@ class LocalAws:
         return arn
 
     def wait(self, arn: str) -> Run:
-        return wait_for(self.engine, arn, seconds=400)
+        return wait_for(self.engine, arn, seconds=900)
 
     def run(self, name: str, given: dict[str, Any]) -> Run:
         return self.wait(self.start(name, given))

@@ -166,6 +166,8 @@ def test_no_credentials_are_told_from_no_network(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    # A session keeps the credentials that another test's environment held.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     with pytest.raises(BadInput, match="no AWS credentials"):
         find_source("s3://rows/set", tmp_path)
 

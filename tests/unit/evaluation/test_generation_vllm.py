@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -81,8 +82,14 @@ SHORT = Decoding(7)
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return load_subject(save_tiny_model(tmp_path_factory.mktemp("model")))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def subject(folder: Path) -> Subject:
+    """A subject whose weights nobody has read yet."""
+    return load_subject(folder)
 
 
 @pytest.fixture(autouse=True)
