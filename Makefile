@@ -24,7 +24,7 @@ history: .venv/local  ## runs over time, or any two compared [A=run/variant B=ru
 	  $(if $(VARIANT),--variant '$(VARIANT)')
 
 test: check  ## run the test suite
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/test  ## lint, types, import rules
 	.venv/bin/ruff check .
