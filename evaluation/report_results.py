@@ -189,7 +189,7 @@ def _closing_tags(results: Results, registered: Registration) -> dict[str, str |
     return {
         "mlflow.note.content": write_note(results, registered.statement),
         "registered_model": f"{version.name}/{version.number}" if version else None,
-        "champion": str(registered.is_champion).lower() if version else None,
+        "chosen_as_champion": registered.chosen,
     }
 
 

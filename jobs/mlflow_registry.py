@@ -10,6 +10,7 @@ from typing import TypeVar
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from jobs.mlflow_answers import is_refusal
 from jobs.registry import CHAMPION, ModelVersion, Registry, RegistryUnavailable
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ MAX_DESCRIPTION_CHARACTERS = 5000
 MAX_TAG_CHARACTERS = 5000
 # What MLflow says where a model, an alias, a run or an artifact is not there.
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+TAKEN = "RESOURCE_ALREADY_EXISTS"
 
 
 class MlflowRegistry(Registry):
@@ -40,8 +42,7 @@ class MlflowRegistry(Registry):
     def register(
         self, name: str, *, source: str, run_id: str, tags: Mapping[str, str], description: str
     ) -> ModelVersion | None:
-        if _absent_as_none(lambda: self._client.get_registered_model(name)) is None:
-            _asked(lambda: self._client.create_registered_model(name))
+        self._add_model(name)
         kept = {key: value[:MAX_TAG_CHARACTERS] for key, value in tags.items() if value}
         text = description[:MAX_DESCRIPTION_CHARACTERS]
         created = _asked(
@@ -66,6 +67,23 @@ class MlflowRegistry(Registry):
         except (MlflowException, OSError):
             return None
 
+    def _add_model(self, name: str) -> None:
+        def find() -> object:
+            return _absent_as_none(lambda: self._client.get_registered_model(name))
+
+        try:
+            if find() is None:
+                _asked(lambda: self._client.create_registered_model(name))
+        except RegistryUnavailable as error:
+            if _code_of(error) != TAKEN:
+                raise
+            # Another job may have been first; prompts share the names, and are not found as models.
+            if find() is None:
+                raise RegistryUnavailable(
+                    f"the registry has a prompt named {name}, and no model may have the name of a prompt;"
+                    " delete the prompt or give it another name, then run the report again"
+                ) from error
+
     def _set_tag(self, version: ModelVersion, key: str, value: str) -> None:
         self._client.set_model_version_tag(version.name, version.number, key, value[:MAX_TAG_CHARACTERS])
 
@@ -78,14 +96,19 @@ def _absent_as_none(call: Callable[[], T]) -> T | None:
     try:
         return _asked(call)
     except RegistryUnavailable as error:
-        cause = error.__cause__
-        if isinstance(cause, MlflowException) and cause.error_code in ABSENT:
+        if _code_of(error) in ABSENT:
             return None
         raise
+
+
+def _code_of(error: RegistryUnavailable) -> str | None:
+    cause = error.__cause__
+    return str(cause.error_code) if isinstance(cause, MlflowException) else None
 
 
 def _asked(call: Callable[[], T]) -> T:
     try:
         return call()
     except Exception as error:
-        raise RegistryUnavailable(f"{type(error).__name__}: {error}") from error
+        said = "refuses it" if is_refusal(error) else "does not answer"
+        raise RegistryUnavailable(f"the registry {said}: {type(error).__name__}: {error}") from error

@@ -9,17 +9,18 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from jobs.container import JobEnvironment
+from jobs.mlflow_answers import ask, asking, limit_patience
 from jobs.mlflow_registry import MlflowRegistry
 from jobs.mlflow_traces import log_traces
-from jobs.run import ChildRun, Run, RunReference, Status, TrackingUnavailable
+from jobs.run import ChildRun, Run, RunReference, Status
 from jobs.traces import Trace
 
 SYSTEM_METRICS_INTERVAL_SECONDS = 3
@@ -33,8 +34,6 @@ TABLES_TAG = "mlflow.loggedArtifacts"
 CHILDREN_PER_PAGE = 500
 DIGEST_CHARACTERS = 16
 
-T = TypeVar("T")
-
 # SageMaker's plugin looks for an ARN in every tracking URI and complains at each request where there is none.
 logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
 
@@ -45,6 +44,7 @@ class MlflowRun(Run):
     def __init__(self, client: mlflow.MlflowClient, run_id: str, experiment_id: str) -> None:
         self.run_id: str = run_id
         self.experiment_id: str = experiment_id
+        self.uri: str = client.tracking_uri
         self._client = client
         self._has_complained = False
 
@@ -63,19 +63,23 @@ class MlflowRun(Run):
         except Exception as error:
             self._complain(error)
 
+    @asking
     def log_params(self, params: Mapping[str, object]) -> None:
         pairs = [Param(key, str(value)[:MAX_PARAM_CHARACTERS]) for key, value in params.items()]
         for start in range(0, len(pairs), PARAMS_PER_REQUEST):
             self._client.log_batch(self.run_id, params=pairs[start : start + PARAMS_PER_REQUEST])
 
+    @asking
     def set_tags(self, tags: Mapping[str, str | None]) -> None:
         kept = [RunTag(key, value) for key, value in tags.items() if value is not None]
         self._client.log_batch(self.run_id, tags=kept)
 
+    @asking
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
         upload(self.run_id, str(path), folder)
 
+    @asking
     def log_dataset(self, path: Path, *, name: str, context: str, source: str | None = None) -> None:
         content = path.read_bytes()
         uri = source or str(path)
@@ -107,9 +111,11 @@ class MlflowRun(Run):
         except Exception as error:
             print(f"MLflow takes no traces, the run goes on without them: {error}", file=sys.stderr)
 
+    @asking
     def tags(self) -> Mapping[str, str]:
         return dict(self._client.get_run(self.run_id).data.tags)
 
+    @asking
     def children(self) -> Sequence[ChildRun]:
         found = self._client.search_runs(
             [self.experiment_id],
@@ -122,6 +128,7 @@ class MlflowRun(Run):
             for run in found
         ]
 
+    @asking
     def curve(self, run_id: str, metric: str) -> Sequence[tuple[int, float]]:
         points = sorted(self._client.get_metric_history(run_id, metric), key=lambda one: one.timestamp)
         return sorted({point.step: point.value for point in points}.items())
@@ -130,6 +137,7 @@ class MlflowRun(Run):
     def registry(self) -> MlflowRegistry:
         return MlflowRegistry(self._client)
 
+    @asking
     def end(self, status: Status) -> None:
         active = mlflow.active_run()
         if status == "RUNNING":
@@ -157,8 +165,8 @@ def create_parent(environment: JobEnvironment, name: str, tags: Mapping[str, str
     client = _connect(environment)
     experiment_id = _experiment_id(environment)
     all_tags = {**_environment_tags(environment), **tags, "training_job_name": None}
-    created = _answered(
-        environment, lambda: client.create_run(experiment_id, tags=_given(all_tags), run_name=name)
+    created = ask(
+        client.tracking_uri, lambda: client.create_run(experiment_id, tags=_given(all_tags), run_name=name)
     )
     return MlflowRun(client, created.info.run_id, experiment_id)
 
@@ -167,7 +175,7 @@ def open_parent(environment: JobEnvironment, reference: RunReference) -> MlflowR
     """Open the run that `reference` names, RUNNING again if an earlier try of this job had failed it."""
     client = _connect(environment)
     parent = MlflowRun(client, str(reference.parent_run_id), str(reference.experiment_id))
-    _answered(environment, lambda: parent.end("RUNNING"))
+    parent.end("RUNNING")
     return parent
 
 
@@ -178,15 +186,16 @@ def start_child(
     client = _connect(environment)
     experiment_id = reference.experiment_id or _experiment_id(environment)
     mlflow.set_system_metrics_sampling_interval(SYSTEM_METRICS_INTERVAL_SECONDS)
-    earlier = _answered(environment, lambda: _earlier_run_id(client, experiment_id, environment, reference))
+    uri = environment.tracking_uri
+    earlier = ask(uri, lambda: _earlier_run_id(client, experiment_id, environment, reference))
     described = {
         **_environment_tags(environment),
         "data_hash": reference.data_hash,
         "base_model_revision": reference.base_model_revision,
         **tags,
     }
-    active = _answered(
-        environment,
+    active = ask(
+        uri,
         lambda: mlflow.start_run(
             run_id=earlier,
             experiment_id=experiment_id,
@@ -211,6 +220,7 @@ def _earlier_run_id(
 
 
 def _connect(environment: JobEnvironment) -> mlflow.MlflowClient:
+    limit_patience()
     # A bar for each small file would bury the job's log.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     mlflow.set_tracking_uri(environment.tracking_uri)
@@ -219,17 +229,7 @@ def _connect(environment: JobEnvironment) -> mlflow.MlflowClient:
 
 def _experiment_id(environment: JobEnvironment) -> str:
     name = environment.experiment_name
-    return str(_answered(environment, lambda: mlflow.set_experiment(name)).experiment_id)
-
-
-def _answered(environment: JobEnvironment, call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except Exception as error:
-        raise TrackingUnavailable(
-            f"MLflow at {environment.tracking_uri} does not answer ({type(error).__name__}: {error});"
-            " start the server, or unset MLFLOW_TRACKING_URI to run without it"
-        ) from error
+    return str(ask(environment.tracking_uri, lambda: mlflow.set_experiment(name)).experiment_id)
 
 
 def _environment_tags(environment: JobEnvironment) -> dict[str, str | None]:

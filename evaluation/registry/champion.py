@@ -1,7 +1,9 @@
-"""Whether the alias `champion` moves: only through the gate, and never from a better model to a worse one.
+"""Whether the alias `champion` moves: only through the gate, and only to a model that is at least as good.
 
 The gate holds a variant against the base of its own run. Two runs may both beat it, so the champion of an
-earlier one is asked too, row by row, on the rows that both were measured on.
+earlier one is asked too, row by row, on the rows that both were measured on: by the new one's target, and by
+the target that the champion was chosen by. Within noise is not enough: five steps down, each within noise,
+are a real one.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from evaluation.registry.candidate import Candidate
 from evaluation.report.results import Results
 from evaluation.sentences import format_p
 from evaluation.statistics import SIGNIFICANCE
+from evaluation.suites import SUITES
+from evaluation.target import Target
 from evaluation.toolcalls.score import Score
-from jobs.registry import CHAMPION, ModelVersion, Registry
+from jobs.registry import ModelVersion, Registry
 
 # Of the rows of both test sets, so many have to be the same and scored for both.
 LEAST_COMMON_SHARE = 0.9
@@ -31,7 +35,7 @@ class Decision:
     """Whether the alias moves, and why in words; `is_open` where nothing says which of the two is better."""
 
     moves: bool
-    statement: str
+    why: str
     is_open: bool = False
 
 
@@ -43,41 +47,95 @@ class Measured:
     scores: Mapping[str, Score]
 
 
+class _Unclear(Exception):
+    """Nothing says which of the two is better; the message is why."""
+
+
 def decide(
-    candidate: Candidate, results: Results, champion: ModelVersion | None, registry: Registry
+    candidate: Candidate, results: Results, champion: ModelVersion | None, registry: Registry, base: str = ""
 ) -> Decision:
-    """Say whether `candidate` becomes the champion."""
+    """Say whether `candidate`, tuned from the model `base`, becomes the champion."""
     if candidate.gate != "passed":
-        refused = "the gate had no rules" if candidate.gate == "none" else "the gate did not let it pass"
-        return Decision(False, f"not {CHAMPION}: {refused}.")
+        return Decision(
+            False, "the gate had no rules." if candidate.gate == "none" else "the gate did not let it pass."
+        )
     if champion is None:
-        return Decision(True, f"{CHAMPION}: it passed the gate, and there was none before.")
-    stays = f"{CHAMPION} stays version {champion.number}"
-    suite = candidate.target.suite
+        return Decision(True, "it passed the gate, and no version had the alias.")
+    stays = f"version {champion.number} stays"
+    try:
+        _check_base(champion, base)
+        targets = dict.fromkeys(
+            (target.suite, target.metric) for target in (candidate.target, _target_of(champion))
+        )
+        told = []
+        for suite, metric in targets:
+            gain, p, words = _gain_over(candidate.variant, Target(suite, metric), results, champion, registry)
+            if gain < 0:
+                is_real = p < SIGNIFICANCE
+                noise = "better beyond noise" if is_real else "the better one on these rows, within noise"
+                return Decision(False, f"{stays}, which is {noise}: {words}.", is_open=not is_real)
+            told.append(words)
+    except _Unclear as unclear:
+        return Decision(False, f"{stays}: {unclear}.", is_open=True)
+    return Decision(True, f"it passed the gate; {'; '.join(told)}.")
+
+
+def without_revision(base_model: str) -> str:
+    """The model that a name means at whichever revision.
+
+    >>> without_revision("Qwen/Qwen3-1.7B@main"), without_revision("s3://bucket/a@b/")
+    ('Qwen/Qwen3-1.7B', 's3://bucket/a@b/')
+    """
+    return base_model if base_model.startswith("s3://") else base_model.partition("@")[0]
+
+
+def _check_base(champion: ModelVersion, base: str) -> None:
+    # org/m and org-m are registered under one name.
+    other = champion.tags.get("base_model")
+    if base and other and without_revision(other) != without_revision(base):
+        raise _Unclear(f"it was tuned from {other}, another model than {base}")
+
+
+def _target_of(champion: ModelVersion) -> Target:
+    suite, _, metric = champion.tags.get("target", "").partition("/")
+    if suite not in SUITES or not metric:
+        raise _Unclear("it does not say by which figure it was chosen")
+    return Target(suite, metric)
+
+
+def _gain_over(
+    variant: str, target: Target, results: Results, champion: ModelVersion, registry: Registry
+) -> tuple[float, float, str]:
+    """By how much the variant is better than the champion as a share, its p, and both in words."""
+    suite, metric = target.suite, target.metric
+    own = results.comparison.scores.get(suite, {}).get(variant)
+    if own is None:
+        raise _Unclear(f"it was chosen by {target.name}, and this run has no scores of {suite}")
     measured = _read_measured(champion, suite, registry)
-    if measured is None:
-        return Decision(
-            False,
-            f"{stays}: its rows or scores of {suite} cannot be read, so nothing says that this one is as"
-            " good.",
-            is_open=True,
-        )
-    rows, of = _rows_of_both(candidate, results, measured)
+    rows, of = _rows_of_both(results.comparison.rows[suite], own, measured)
     if not rows or len(rows) < LEAST_COMMON_SHARE * of:
-        return Decision(
-            False,
-            f"{stays}: of the {of} rows of {suite} that either was measured on, only {len(rows)} are the same"
-            f" and scored for both; below {LEAST_COMMON_SHARE:.0%}, nothing says that this one is as good.",
-            is_open=True,
+        raise _Unclear(
+            f"of the {of} rows of {suite} that either was measured on, only {len(rows)} are the same and"
+            f" scored for both; below {LEAST_COMMON_SHARE:.0%}, nothing says that this one is as good"
         )
-    return _held_against(candidate, results, measured, rows, champion)
+    try:
+        found = compare_scores(suite, rows, own, measured.scores, metric)
+    except ValueError as error:
+        raise _Unclear(str(error)) from error
+    if found.difference is None or found.p is None:
+        raise _Unclear(f"no row of {suite} counts for {metric}")
+    gain = -found.difference if target.is_better_low else found.difference
+    words = (
+        f"{100 * found.difference:+.1f} points of {metric} over version {champion.number} on the same"
+        f" {found.n} rows of {suite}, {format_p(found.p)}"
+    )
+    return gain, found.p, words
 
 
-def _rows_of_both(candidate: Candidate, results: Results, measured: Measured) -> tuple[list[Row], int]:
+def _rows_of_both(ours: Sequence[Row], own: Mapping[str, Score], measured: Measured) -> tuple[list[Row], int]:
     """The rows that are equal in both test sets and scored for both, and how many rows there are at all."""
-    suite = candidate.target.suite
-    common = common_rows(results.comparison.rows[suite], measured.rows)
-    both = (results.comparison.scores[suite][candidate.variant], measured.scores)
+    common = common_rows(ours, measured.rows)
+    both = (own, measured.scores)
     rows = [row for row in common.rows if all(_is_scored(scores, row) for scores in both)]
     return rows, len(common.rows) + common.left_out
 
@@ -87,38 +145,20 @@ def _is_scored(scores: Mapping[str, Score], row: Row) -> bool:
     return score is not None and score.value is not None
 
 
-def _held_against(
-    candidate: Candidate, results: Results, measured: Measured, rows: Sequence[Row], champion: ModelVersion
-) -> Decision:
-    suite, metric, before = candidate.target.suite, candidate.target.metric, f"version {champion.number}"
-    own = results.comparison.scores[suite][candidate.variant]
-    found = compare_scores(suite, rows, own, measured.scores, metric)
-    if found.difference is None or found.p is None:
-        stays = f"{CHAMPION} stays {before}: no row of {suite} counts for {metric}."
-        return Decision(False, stays, is_open=True)
-    told = (
-        f"{100 * found.difference:+.1f} points of {metric} over {before} on the same {found.n} rows of"
-        f" {suite}, {format_p(found.p)}"
-    )
-    gain = -found.difference if candidate.target.is_better_low else found.difference
-    if gain < 0 and found.p < SIGNIFICANCE:
-        return Decision(False, f"{CHAMPION} stays {before}, which is better beyond noise: {told}.")
-    return Decision(True, f"{CHAMPION}: it passed the gate; {told}.")
-
-
-def _read_measured(champion: ModelVersion, suite: str, registry: Registry) -> Measured | None:
-    """What the artifacts of the champion's run say; None where they are not to be had."""
-    variant = champion.tags.get("variant")
-    if not champion.run_id or not variant:
-        return None
+def _read_measured(champion: ModelVersion, suite: str, registry: Registry) -> Measured:
+    """What the artifacts of the champion's run say. Raises _Unclear where they are not to be had."""
+    run_id, variant = champion.run_id, champion.tags.get("variant")
     try:
+        if not run_id or not variant:
+            raise Unreadable("it names no run or no variant")
         with tempfile.TemporaryDirectory() as scratch:
-            rows = read_row_file(_fetch(registry, champion.run_id, f"rows/{suite}.jsonl", scratch))
-            path = _fetch(registry, champion.run_id, f"scores/{variant}/{suite}.jsonl", scratch)
-            scores = read_score_file(path)
+            rows = read_row_file(_fetch(registry, run_id, f"rows/{suite}.jsonl", scratch))
+            scores = read_score_file(_fetch(registry, run_id, f"scores/{variant}/{suite}.jsonl", scratch))
     except Unreadable:
-        return None
-    return Measured(rows, scores) if scores else None
+        scores = {}
+    if not scores:
+        raise _Unclear(f"its rows or scores of {suite} cannot be read, so nothing says that this is as good")
+    return Measured(rows, scores)
 
 
 def _fetch(registry: Registry, run_id: str, artifact: str, scratch: str) -> Path:

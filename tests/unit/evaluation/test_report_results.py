@@ -287,7 +287,8 @@ def test_mlflow_gets_the_run_at_a_glance_and_a_retry_adds_nothing(
     run = client.get_run(parent)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["when2call_mcq/acc_norm/sft"] == 0.6
-    assert (run.data.tags["promoted"], run.data.tags["champion"]) == ("sft", "true")
+    assert run.data.tags["promoted"] == "sft"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run.data.tags["chosen_as_champion"])
     assert run.data.tags["registered_model"].startswith(f"{MODEL}/")
     assert "**sft is promoted.**" in run.data.tags["mlflow.note.content"]
     same = children_of(client, parent)
@@ -320,11 +321,11 @@ def test_a_retry_with_another_verdict_leaves_no_stale_tag(
     (tmp_path / "plan" / "plan.json").write_text(json.dumps(plan_of(tuple(SKILL))))
     report_results.main(given)
     tags = client.get_run(parent).data.tags
-    assert (tags["promoted"], tags["gate"], tags["champion"]) == ("", "failed", "false")
+    assert (tags["promoted"], tags["gate"], tags["chosen_as_champion"]) == ("", "failed", "")
     (tmp_path / "plan" / "plan.json").unlink()
     report_results.main(given)
     tags = client.get_run(parent).data.tags
-    assert (tags["promoted"], tags["registered_model"], tags["champion"]) == ("", "", "")
+    assert (tags["promoted"], tags["registered_model"], tags["chosen_as_champion"]) == ("", "", "")
 
 
 @pytest.mark.usefixtures("quick")
