@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from lambdas.costs import held_instances, name_instances
 
 NOT_STARTED = "NotStarted"
 # The job could not be described, so that nobody knows what it came to.
@@ -27,8 +29,9 @@ class BilledLine:
     `billable_seconds` is the wall-clock time that SageMaker bills a single instance; with managed spot
     training it is shorter than `training_seconds` by the discount, so that it is multiplied by the on-demand
     price all the same. All three are null for a job that has not ended, that was never started, or that
-    failed before it was billed; `usd` is null too where the price is unknown. `status`: SageMaker's, or
-    NotStarted, or Unknown for a job that could not be described.
+    failed before it was billed; `usd` is null too where the price is unknown. Of a job on several types
+    `instance_type` names all and `usd_per_hour` is an instance's mean. `status`: SageMaker's, or NotStarted,
+    or Unknown for a job that could not be described.
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html
     """
 
@@ -47,14 +50,15 @@ def bill_job(
 ) -> BilledLine:
     """Return the line of the job that the plan calls `key`; `described`: None where it was never created."""
     found = described or {"TrainingJobStatus": NOT_STARTED}
-    resources = {**job["resource_config"], **found.get("ResourceConfig", {})}
-    price = usd_per_hour.get(resources["InstanceType"])
+    held = list(held_instances(found.get("ResourceConfig") or {})) or list(
+        held_instances(job["resource_config"])
+    )
+    count, price = sum(number for _, number in held), _mean_price(held, usd_per_hour)
     is_final = found["TrainingJobStatus"] not in _GOING_ON
     seconds = found.get("BillableTimeInSeconds") if is_final else None
-    count = resources["InstanceCount"]
     return BilledLine(
         job=key,
-        instance_type=resources["InstanceType"],
+        instance_type=", ".join(dict.fromkeys(name for name, _ in held)),
         instance_count=count,
         status=found["TrainingJobStatus"],
         billable_seconds=seconds,
@@ -64,8 +68,18 @@ def bill_job(
     )
 
 
-def as_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> dict[str, Any]:
-    """Return the block `cost.actual`.
+def _mean_price(held: Sequence[tuple[str, int]], usd_per_hour: Mapping[str, float]) -> float | None:
+    """What an instance costs an hour; None where the price of one is unknown."""
+    if any(name not in usd_per_hour for name, _ in held):
+        return None
+    total = sum(usd_per_hour[name] * number for name, number in held)
+    return round(total / sum(number for _, number in held), 6)
+
+
+def as_actual(
+    lines: Sequence[BilledLine], at_most_usd: float | None, planned: Collection[str]
+) -> dict[str, Any]:
+    """Return the block `cost.actual`; `planned`: the types of instances that the plan chose.
 
     Its `usd` is null where no job was billed, or one that was has no known price, or one is unknown.
     """
@@ -74,7 +88,7 @@ def as_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> dict[st
     return {
         "usd": usd,
         "lines": [asdict(line) for line in lines],
-        "statement": describe_actual(lines, at_most_usd),
+        "statement": describe_actual(lines, at_most_usd, planned),
     }
 
 
@@ -83,10 +97,11 @@ def _is_open(line: BilledLine) -> bool:
     return line.status == UNKNOWN or (line.billable_seconds is not None and line.usd is None)
 
 
-def describe_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> str:
+def describe_actual(lines: Sequence[BilledLine], at_most_usd: float | None, planned: Collection[str]) -> str:
     """Say what the jobs came to, which was the dearest, and which are not in the sum.
 
-    >>> describe_actual([BilledLine("sft", "ml.g5.xlarge", 1, "Completed", 1560, 1560, 1.408, 0.6101)], 18.4)
+    >>> line = BilledLine("sft", "ml.g5.xlarge", 1, "Completed", 1560, 1560, 1.408, 0.6101)
+    >>> describe_actual([line], 18.4, ["ml.g5.xlarge"])
     '$0.61 of at most $18.40; dearest: sft $0.61 (1,560 s on ml.g5.xlarge at $1.408)'
     """
     priced = [(line.usd, line) for line in lines if line.usd is not None]
@@ -101,14 +116,23 @@ def describe_actual(lines: Sequence[BilledLine], at_most_usd: float | None) -> s
         parts = [
             f"{'an unknown amount' if any(_is_open(line) for line in lines) else 'nothing billed'}{bound}"
         ]
-    return "; ".join([*parts, *_unpriced(lines), *_uncounted(lines)])
+    return "; ".join([*parts, *_unpriced(lines, planned), *_uncounted(lines)])
 
 
-def _unpriced(lines: Sequence[BilledLine]) -> list[str]:
+def _unpriced(lines: Sequence[BilledLine], planned: Collection[str]) -> list[str]:
     unpriced = [line for line in lines if line.billable_seconds is not None and line.usd is None]
-    types = ", ".join(sorted({line.instance_type for line in unpriced}))
-    said = f"no price is known for {types} ({_jobs(unpriced)}): set it in instance_prices_usd"
-    return [said] if unpriced else []
+    said = {
+        "set it in instance_prices_usd": [line for line in unpriced if line.instance_type in planned],
+        "the plan holds prices of its own instances alone": [
+            line for line in unpriced if line.instance_type not in planned
+        ],
+    }
+    return [
+        f"no price is known for {', '.join(sorted({line.instance_type for line in found}))} "
+        f"({_jobs(found)}): {why}"
+        for why, found in said.items()
+        if found
+    ]
 
 
 def _uncounted(lines: Sequence[BilledLine]) -> list[str]:
@@ -121,9 +145,7 @@ def _uncounted(lines: Sequence[BilledLine]) -> list[str]:
 
 
 def _dearest(usd: float, line: BilledLine) -> str:
-    instances = (
-        line.instance_type if line.instance_count == 1 else f"{line.instance_count} {line.instance_type}"
-    )
+    instances = name_instances(line.instance_type, line.instance_count)
     seconds = f"{line.billable_seconds:,} s on {instances} at ${line.usd_per_hour:g}"
     return f"dearest: {line.job} {_dollars(usd)} ({seconds})"
 

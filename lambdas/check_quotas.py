@@ -11,7 +11,15 @@ from typing import Any
 
 import boto3
 
-from lambdas.costs import BudgetExceeded, CostLine, as_cost, cost_line, explain_budget, is_affordable
+from lambdas.costs import (
+    BudgetExceeded,
+    CostLine,
+    as_estimate,
+    cost_line,
+    explain_budget,
+    held_instances,
+    is_affordable,
+)
 
 # These have no disk of their own, so that the key for the volume may be given; SageMaker refuses it where the
 # instance brings its disk, which is encrypted in hardware.
@@ -82,17 +90,9 @@ def count_in_use(client: Any) -> Counter[str]:
     pages = client.get_paginator("list_training_jobs").paginate(StatusEquals="InProgress")
     for summary in (job for page in pages for job in page["TrainingJobSummaries"]):
         job = client.describe_training_job(TrainingJobName=summary["TrainingJobName"])
-        for instance_type, count in _held(job.get("ResourceConfig", {})):
+        for instance_type, count in held_instances(job.get("ResourceConfig", {})):
             in_use[quota_name(instance_type, use_spot=job.get("EnableManagedSpotTraining", False))] += count
     return in_use
-
-
-def _held(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    if "InstanceGroups" in config:
-        for group in config["InstanceGroups"]:
-            yield group["InstanceType"], group["InstanceCount"]
-    elif instance_type := config.get("SelectedInstanceType") or config.get("InstanceType"):
-        yield instance_type, config.get("SelectedInstanceCount") or config.get("InstanceCount") or 1
 
 
 def choose_instances(
@@ -106,7 +106,10 @@ def choose_instances(
     estimates = [_cost_lines(plan, chosen) for chosen in possible]
     affordable = [i for i, lines in enumerate(estimates) if is_affordable(lines, budget_usd)]
     if not affordable:
-        raise BudgetExceeded(explain_budget(estimates[0], budget_usd, plan["cost"]["prices_as_of"]))
+        cost = plan["cost"]
+        raise BudgetExceeded(
+            explain_budget(estimates[0], budget_usd, cost["prices_as_of"], cost["overridden"])
+        )
     return _with_instances(plan, possible[affordable[0]], estimates[affordable[0]], volume_key_arn)
 
 
@@ -199,25 +202,17 @@ def _explain_shortage(shortage: Shortage) -> str:
 
 def _cost_lines(plan: Mapping[str, Any], chosen: Choice) -> list[CostLine]:
     prices = plan["cost"]["usd_per_hour"]
-    return [
-        cost_line(key, chosen[job["kind"]], job["stopping_condition"]["MaxRuntimeInSeconds"], prices)
-        for key, job in plan["jobs"].items()
-    ]
+    return [cost_line(key, job, chosen[job["kind"]], prices) for key, job in plan["jobs"].items()]
 
 
 def _with_instances(
     plan: Mapping[str, Any], chosen: Choice, lines: list[CostLine], volume_key_arn: str
 ) -> dict[str, Any]:
-    cost = plan["cost"]
     jobs = {
         key: {**job, "resource_config": _resources(job, chosen[job["kind"]], volume_key_arn)}
         for key, job in plan["jobs"].items()
     }
-    return {
-        **plan,
-        "jobs": jobs,
-        "cost": as_cost(lines, cost["prices_as_of"], cost["usd_per_hour"], cost["note"]),
-    }
+    return {**plan, "jobs": jobs, "cost": {**plan["cost"], **as_estimate(lines)}}
 
 
 def _resources(job: Mapping[str, Any], instance_type: str, volume_key_arn: str) -> dict[str, Any]:

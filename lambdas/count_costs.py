@@ -60,7 +60,8 @@ def with_actual_cost(plan: Mapping[str, Any], describe: Describe, *, billed: boo
     """
     prices = plan["cost"]["usd_per_hour"]
     lines = [bill_job(key, job, describe(job["name"]), prices) for key, job in plan["jobs"].items()]
-    actual = as_actual(lines, plan["cost"]["at_most_usd"])
+    planned = {job["resource_config"]["InstanceType"] for job in plan["jobs"].values()}
+    actual = as_actual(lines, plan["cost"]["at_most_usd"], planned)
     return {**plan, "cost": {**plan["cost"], "billed": billed, "actual": actual}}
 
 

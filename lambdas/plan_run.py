@@ -208,14 +208,11 @@ def _scoring(variant: str, jobs: Mapping[str, Any], layout: Layout) -> dict[str,
 def _cost(run: RunInput, jobs: Mapping[str, Any], prices: Prices) -> dict[str, object]:
     """Return the cost on the dearest of the preferred instances; CheckQuotas narrows it to those it takes."""
     preferred = {name for types in run.instances.values() for name in types}
-    usd_per_hour = {name: prices.usd_per_hour[name] for name in sorted(preferred & set(prices.usd_per_hour))}
+    usd_per_hour = prices.usd_per_hour
 
     def dearest(kind: str) -> str:
         return max(run.instances[kind], key=lambda name: usd_per_hour.get(name, math.inf))
 
-    lines = [
-        cost_line(key, dearest(job["kind"]), job["stopping_condition"]["MaxRuntimeInSeconds"], usd_per_hour)
-        for key, job in jobs.items()
-    ]
+    lines = [cost_line(key, job, dearest(job["kind"]), usd_per_hour) for key, job in jobs.items()]
     note = f"{prices.note}; spot instances cost less" if run.use_spot else prices.note
-    return as_cost(lines, prices.as_of, usd_per_hour, note)
+    return as_cost(lines, prices, preferred, note)

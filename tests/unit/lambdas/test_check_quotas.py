@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,33 @@ def test_a_budget_too_small_shows_the_lines() -> None:
     assert "up to $9.90, budget_usd is 5.00" in text
     assert f"sft 1 h on {P5} at $8 = $8.00" in text
     assert "2026-09" in text
+
+
+def test_every_instance_of_a_job_is_estimated() -> None:
+    plan = _plan(budget_usd=17.9, variants=["sft"], instances={"train": [P5]})
+    assert choose_instances(plan, _quotas(PLENTY), {}, KEY)["cost"]["at_most_usd"] == 9.9
+    plan["jobs"]["sft"]["resource_config"]["InstanceCount"] = 2
+    chosen = choose_instances(
+        {**plan, "input": {**plan["input"], "budget_usd": 18}}, _quotas(PLENTY), {}, KEY
+    )
+    assert chosen["cost"]["at_most_usd"] == 17.9
+    (sft,) = (line for line in chosen["cost"]["lines"] if line["job"] == "sft")
+    assert (sft["instance_count"], sft["usd"]) == (2, 16.0)
+    plan["input"]["budget_usd"] = 17.8
+    with pytest.raises(BudgetExceeded, match=rf"sft 1 h on 2 {P5} at \$8 = \$16\.00"):
+        choose_instances(plan, _quotas(PLENTY), {}, KEY)
+
+
+def test_a_price_that_was_set_is_not_called_the_lists() -> None:
+    prices = replace(ENVIRONMENT.prices, overridden=frozenset({P5, "ml.c5.large"}))
+    given = {"dataset": "a/b", "variants": ["sft"], "budget_usd": 1}
+    plan = plan_run("n", "arn:n", given, replace(ENVIRONMENT, prices=prices), lambda *_: True)
+    set_here = f"but {P5} as set in instance_prices_usd"
+    assert (plan["cost"]["overridden"], plan["cost"]["note"]) == ([P5], f"on-demand prices, {set_here}")
+    with pytest.raises(BudgetExceeded, match=f"list prices of 2026-09, {set_here}, each job"):
+        choose_instances(plan, _quotas(PLENTY), {}, KEY)
+    with pytest.raises(BudgetExceeded, match="list prices of 2026-09, each job"):
+        choose_instances(plan, _quotas({**PLENTY, P5: 0}), {}, KEY)
 
 
 def test_an_unknown_price_matters_only_to_a_budget() -> None:

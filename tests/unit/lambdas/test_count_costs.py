@@ -15,7 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from lambdas import billing, count_costs
+from lambdas import billing, costs, count_costs
 from lambdas.costs import read_prices
 from lambdas.count_costs import with_actual_cost
 
@@ -69,6 +69,10 @@ def test_a_run_is_billed_by_the_second_and_said_in_words() -> None:
     )
 
 
+def _groups(*held: tuple[str, int]) -> list[dict[str, Any]]:
+    return [{"InstanceType": kind, "InstanceCount": count} for kind, count in held]
+
+
 LINES: list[tuple[dict[str, Any] | None, dict[str, Any], str]] = [
     (_ended(3600), {"usd": 1.408, "billable_seconds": 3600, "status": "Completed"}, "an hour"),
     (
@@ -85,6 +89,16 @@ LINES: list[tuple[dict[str, Any] | None, dict[str, Any], str]] = [
         _ended(3600, ResourceConfig={"InstanceType": L, "InstanceCount": 1}),
         {"usd": 0.115, "instance_type": L},
         "what the job ran on, whatever was planned",
+    ),
+    (
+        _ended(3600, ResourceConfig={"InstanceGroups": _groups((G5, 1), (L, 2))}),
+        {"usd": 1.638, "instance_count": 3, "instance_type": f"{G5}, {L}", "usd_per_hour": 0.546},
+        "groups of several types, an hour of each",
+    ),
+    (
+        _ended(3600, ResourceConfig={"SelectedInstanceType": L, "SelectedInstanceCount": 2}),
+        {"usd": 0.23, "instance_count": 2, "instance_type": L},
+        "what SageMaker selected",
     ),
     (
         {"TrainingJobStatus": "InProgress"},
@@ -122,6 +136,21 @@ def test_a_price_that_nobody_knows_leaves_the_sum_open() -> None:
     assert actual["usd"] is None
     assert actual["statement"].startswith("at least $0.12 of at most $18.40; dearest: prepare $0.12")
     assert "no price is known for ml.g5.xlarge (sft): set it in instance_prices_usd" in actual["statement"]
+
+
+@pytest.mark.parametrize(
+    ("ran_on", "remedy"),
+    [
+        pytest.param(G5, "set it in instance_prices_usd", id="a type that the plan chose"),
+        pytest.param(
+            "ml.g6.xlarge", "the plan holds prices of its own instances alone", id="a type that it did not"
+        ),
+    ],
+)
+def test_a_missing_price_has_a_remedy_that_helps(ran_on: str, remedy: str) -> None:
+    ran = _ended(60, ResourceConfig={"InstanceType": ran_on, "InstanceCount": 1})
+    said = _actual({"sft": ran}, {L: 0.115})["statement"]
+    assert f"; no price is known for {ran_on} (sft): {remedy};" in said
 
 
 STATUSES: list[tuple[dict[str, Any] | None, float | None, str, str]] = [
@@ -319,8 +348,9 @@ def test_an_old_table_says_so(
     prices = read_prices(table, {L: 0.2}, today)
     assert prices.note.startswith(note), reason
     assert ("instance_prices_usd" in prices.note) is (note != "on-demand prices")
-    assert prices.usd_per_hour == {L: 0.2}
+    assert (prices.usd_per_hour, prices.overridden) == ({L: 0.2}, frozenset({L}))
 
 
-def test_the_example_in_the_docstring_holds() -> None:
-    assert doctest.testmod(billing) == (0, 1)
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(billing) == (0, 2)
+    assert doctest.testmod(costs) == (0, 2)
