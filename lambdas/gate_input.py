@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lambdas.fields import (
     InvalidInput,
@@ -42,6 +42,11 @@ def parse_rules(given: object, suites: Sequence[str], variants: Sequence[str]) -
             "the field the default rules hold"
         )
     rules = [_rule(f"gate[{i}]", one, suites, variants) for i, one in enumerate(given)]
+    _check_together(rules, candidates_of(variants))
+    return rules
+
+
+def _check_together(rules: Sequence[Rule], candidates: Sequence[str]) -> None:
     keys = [(rule.kind, rule.name, rule.over) for rule in rules]
     for i, key in enumerate(keys):
         if key in keys[:i]:
@@ -50,7 +55,12 @@ def parse_rules(given: object, suites: Sequence[str], variants: Sequence[str]) -
         raise InvalidInput(
             'gate: guards alone promote nothing; add what has to rise, for example {"target": "own/accuracy"}'
         )
-    return rules
+    bases = {rule.over for rule in rules if rule.kind == "target"}
+    if candidates and bases >= set(candidates):
+        raise InvalidInput(
+            f"gate: the targets hold the others against {' and '.join(sorted(bases))}, and no other trained "
+            "variant is left that could be promoted; leave one of these targets out, or add a variant"
+        )
 
 
 def _rule(where: str, given: object, suites: Sequence[str], variants: Sequence[str]) -> Rule:
@@ -65,7 +75,7 @@ def _rule(where: str, given: object, suites: Sequence[str], variants: Sequence[s
     kind = kinds[0]
     check_keys(f"{where} (a {kind})", fields, _TARGET_KEYS if kind == "target" else _GUARD_KEYS)
     suite, metric = _figure(f"{where}.{kind}", kind, fields[kind], suites)
-    over = _over(where, fields.get("over", BASELINE), variants)
+    over = _over(where, fields, variants)
     if kind == "target":
         return Rule(kind, suite, metric, over)
     strict, beyond_noise = (as_flag(f"{where}.{key}", fields.get(key, False)) for key in _GUARD_KEYS[2:4])
@@ -101,21 +111,29 @@ def _figure(where: str, kind: str, given: object, suites: Sequence[str]) -> tupl
     return suite, metric
 
 
-def _over(where: str, given: object, variants: Sequence[str]) -> str:
-    over = as_text(f"{where}.over", given)
+def _over(where: str, fields: Mapping[str, object], variants: Sequence[str]) -> str:
+    over = as_text(f"{where}.over", fields.get("over", BASELINE))
+    possible = [one for one in variants if _refusal_of(one, variants) is None]
+    way_out = f"in `over` the run may name {' or '.join(possible) or 'none of its variants'}"
     if over not in variants:
+        said = shown(over) if "over" in fields else f"a rule without `over` is held over {BASELINE}, which"
         raise InvalidInput(
-            f"{where}: {shown(over)} is not among the run's variants ({', '.join(variants)}); add it to "
-            "`variants`, or name one of them in `over`"
+            f"{where}: {said} is not among the run's variants ({', '.join(variants)}); add it to `variants`; "
+            f"as it is, {way_out}"
         )
-    alone = [variant for variant in candidates_of(variants) if not _is_held(variant, over)]
-    if alone:
-        possible = [one for one in variants if all(_is_held(v, one) for v in candidates_of(variants))]
-        raise InvalidInput(
-            f"{where}: no run compares {' or '.join(alone)} with {over}, so that the rule could not be "
-            f"applied; in `over` the run may name {' or '.join(possible) or 'none of its variants'}"
-        )
+    refusal = _refusal_of(over, variants)
+    if refusal is not None:
+        raise InvalidInput(f"{where}: {refusal}, so that the rule could not be applied; {way_out}")
     return over
+
+
+def _refusal_of(over: str, variants: Sequence[str]) -> str | None:
+    """Return why the run's trained variants cannot be held against `over`, None where they can."""
+    candidates = candidates_of(variants)
+    alone = [variant for variant in candidates if not _is_held(variant, over)]
+    if alone:
+        return f"no run compares {' or '.join(alone)} with {over}"
+    return f"the run trains nothing but {over}" if candidates == [over] else None
 
 
 def _is_held(variant: str, over: str) -> bool:

@@ -124,9 +124,12 @@ def test_a_bad_rule_is_named_with_the_way_out(rules: Any, named: list[str], reas
 
 
 def test_without_the_base_a_rule_over_it_is_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"gate\[0\]: 'base' is not among the run's variants \(sft\)"):
-        parse_rules([TARGET], READ, ["sft"])
-    assert parse_rules([{**TARGET, "over": "sft"}], READ, ["sft"])
+    without = r"gate\[0\]: a rule without `over` is held over base, which is not among .* \(prompt, sft\)"
+    with pytest.raises(InvalidInput, match=f"{without}.*as it is, in `over` the run may name prompt$"):
+        parse_rules([TARGET], READ, ["prompt", "sft"])
+    with pytest.raises(InvalidInput, match=r"gate\[0\]: 'base' is not among"):
+        parse_rules([{**TARGET, "over": "base"}], READ, ["prompt", "sft"])
+    assert parse_rules([{**TARGET, "over": "prompt"}], READ, ["prompt", "sft"])
 
 
 OVER: list[tuple[list[str], str, str | None, str]] = [
@@ -143,11 +146,13 @@ OVER: list[tuple[list[str], str, str | None, str]] = [
     (
         ["base", "prompt", "dpo"],
         "prompt",
-        "compares dpo with prompt, .* may name base or dpo$",
+        "compares dpo with prompt, .* may name base$",
         "but for dpo",
     ),
     (["sft", "dpo"], "dpo", "may name none of its variants$", "no way out"),
     (["base", "prompt"], "prompt", None, "nothing is a candidate"),
+    (["base", "sft"], "sft", "trains nothing but sft, .* may name base$", "nothing is left to be promoted"),
+    (["sft"], "sft", "trains nothing but sft, .* may name none of its variants$", "nor to be held over"),
 ]
 
 
@@ -161,6 +166,18 @@ def test_over_names_what_every_candidate_is_compared_with(
         return
     with pytest.raises(InvalidInput, match=said):
         parse_rules(rules, READ, variants)
+
+
+def test_a_guard_over_the_one_trained_variant_guards_nothing_and_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"gate\[1\]: the run trains nothing but sft"):
+        parse_rules(_guard("own/recall", over="sft"), READ, ["base", "sft"])
+
+
+def test_targets_that_leave_no_trained_variant_to_promote_are_refused() -> None:
+    rules = [{**TARGET, "over": "sft"}, {"target": "when2call_mcq/acc_norm", "over": "sft-dpo"}]
+    with pytest.raises(InvalidInput, match="against sft and sft-dpo, and no other trained variant is left"):
+        parse_rules(rules, READ, VARIANTS)
+    assert parse_rules(rules[:1], READ, VARIANTS)
 
 
 def test_the_functions_know_what_the_evaluation_compares() -> None:

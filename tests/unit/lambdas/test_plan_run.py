@@ -124,6 +124,15 @@ WRONG: list[tuple[Any, list[str], str]] = [
     ({"dataset": "a/b", "max_runtime_minutes": {"train": 40321}}, ["minutes.train"], "over 28 days"),
     ({"dataset": "a/b", "max_runtime_minutes": {"sft": 1}}, ["minutes", "'sft'"], "no kind of job"),
     ({"dataset": "a/b", "gate": ["own/accuracy"]}, ["gate[0]", "object"], "a figure is no rule"),
+    (
+        {
+            "dataset": "a/b",
+            "variants": ["base", "sft"],
+            "gate": [{"target": "own/accuracy", "over": "sft"}],
+        },
+        ["gate[0]", "trains nothing but sft", "may name base"],
+        "a gate that could promote nothing, found before anything is trained",
+    ),
     ({"dataset": "a/b", "deploy": True}, ["deploy", "only false"], "no deployment yet"),
     ({"dataset": "a/b", "deploy": 0}, ["deploy"], "zero is not false"),
 ]  # fmt: skip
