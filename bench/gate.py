@@ -21,7 +21,7 @@ import numpy as np
 from evaluation.statistics import flip_p
 from jobs.doors import DoorParser
 from lambdas.gate import check_gate
-from lambdas.gate_rules import RECALL, default_rules
+from lambdas.gate_rules import DECISIONS, RECALL, default_rules
 
 SEED = 20_260_101
 RUNS, LARGE_RUNS = 300, 100
@@ -134,7 +134,14 @@ def _comparison(rng: np.random.Generator, case: Case) -> dict[str, Any]:
             for variant, found in (("base", base), ("sft", sft)):
                 suites[suite][variant][group][name] = {"value": float(found.mean()), "n": len(found)}
             pairs.append(_pair(suite, metric, base, sft))
-    test_sets = {suite: {"rows": rows} for suite, rows in case.rows.items()}
+    none = {f"{RECALL}_{decision}": 0 for decision in DECISIONS}
+    test_sets = {
+        suite: {
+            "rows": rows,
+            "rows_by_figure": {**none, **{one["metric"]: one["n"] for one in pairs if one["suite"] == suite}},
+        }
+        for suite, rows in case.rows.items()
+    }
     return {"suites": suites, "test_sets": test_sets, "paired": pairs, "guarded": []}
 
 

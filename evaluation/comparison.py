@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from evaluation.pairs import (
     Row,
     compare_scores,
     compare_suite,
+    count_rows,
     guarded_metrics,
     sort_variants,
 )
 from evaluation.sentences import describe_pair
-from evaluation.suites import SUITES, suite_files
+from evaluation.suites import SUITES, Suite, suite_files
 from evaluation.summary import Summary, summarise
 from evaluation.toolcalls.score import Score
 from jobs.doors import BadInput
@@ -45,14 +46,21 @@ __all__ = [
 DIGEST_CHARACTERS = 16
 # What the report adds to the file, and what a language model said: neither can be worked out again.
 _NOT_FROM_SCORES = ("gate", "cost", "judge")
+# What files of earlier versions lack.
+_ADDED_LATER = frozenset(("rows_by_figure",))
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Which rows a suite held: runs can be compared where the digests are equal."""
+    """Which rows a suite held: runs can be compared where the digests are equal.
+
+    `rows_by_figure`: how many of its `rows` count for each share of rows, recalls as ``recall_<decision>``,
+    whether or not a variant has a score for them.
+    """
 
     digest: str
     rows: int
+    rows_by_figure: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,7 @@ class Comparison:
         }
         return {
             "run_id": self.run_id,
-            "test_sets": {
-                suite: {"digest": one.digest, "rows": one.rows} for suite, one in self.test_sets.items()
-            },
+            "test_sets": {suite: asdict(one) for suite, one in self.test_sets.items()},
             "suites": {
                 suite: {variant: one.to_json() for variant, one in summaries.items()}
                 for suite, summaries in self.summaries.items()
@@ -125,7 +131,7 @@ def compare(run_id: str | None, data_dir: Path, scores_dir: Path) -> Comparison:
     for name, suite in ((name, SUITES[name]) for name in rows):
         pairs += compare_suite(suite, rows[name], scores[name], [suite.main_metric])
         guarded += compare_suite(suite, rows[name], scores[name], guarded_metrics(suite))
-    test_sets = {suite: TestSet(digest_of_rows(found), len(found)) for suite, found in rows.items()}
+    test_sets = {suite: _test_set(SUITES[suite], found) for suite, found in rows.items()}
     return Comparison(run_id, rows, scores, summaries, pairs, guarded, test_sets=test_sets)
 
 
@@ -149,6 +155,11 @@ def read_comparison(path: Path, data_dir: Path, scores_dir: Path) -> Comparison:
         if difference:
             raise BadInput(f"{path}: {difference}; compare the variants of these scores again")
     return comparison
+
+
+def _test_set(suite: Suite, rows: Sequence[Row]) -> TestSet:
+    counts = {name: count_rows(rows, name) for name in (suite.main_metric, *guarded_metrics(suite))}
+    return TestSet(digest_of_rows(rows), len(rows), counts)
 
 
 def digest_of_rows(rows: Sequence[Row]) -> str:
@@ -188,7 +199,7 @@ def _read_judge(said: Mapping[str, Any], path: Path) -> dict[str, dict[str, Judg
 def _difference(said: Any, found: Any, where: str) -> str | None:
     """The first thing that two JSON values disagree about, None where they agree but for rounding."""
     if isinstance(said, dict) and isinstance(found, dict):
-        keys = sorted({*said, *found})
+        keys = sorted({*said, *found} - (_ADDED_LATER - said.keys()))
         return next(
             filter(None, (_difference(said.get(k), found.get(k), f"{where}.{k}") for k in keys)), None
         )

@@ -38,6 +38,10 @@ PAIRS = (
 )
 
 
+# Whether a row counts is the row's matter, but a score has to have the part that is read.
+_ANY = Score(0.0, parts=dict.fromkeys(("decision", "acc", "acc_norm", "order"), 0.0))
+
+
 @dataclass(frozen=True)
 class Pair:
     """Variant `a` held against variant `b` by one metric.
@@ -105,6 +109,11 @@ def compare_scores(suite: str, rows: Sequence[Row], a: Scores, b: Scores, metric
 def outcome_of(row: Row, score: Score | None, metric: str) -> bool | None:
     """Whether a row is right by a share of rows; None where it is unscored or does not count for it."""
     return None if score is None or score.value is None else OUTCOMES[metric](graded_of(row, score))
+
+
+def count_rows(rows: Sequence[Row], metric: str) -> int:
+    """How many rows count for a share of rows if they are scored, whatever is answered."""
+    return sum(OUTCOMES[metric](graded_of(row, _ANY)) is not None for row in rows)
 
 
 def _grade(rows: Sequence[Row], scores: Scores) -> list[Graded | None]:

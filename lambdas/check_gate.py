@@ -29,10 +29,15 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """
     # Loading boto3 is the better part of a cold start; the rules' tests need none of it.
     import boto3  # noqa: PLC0415
+    from botocore.exceptions import ClientError  # noqa: PLC0415
 
     uri = f"{_field(event, 'jobs', 'compare', 'model_uri')}comparison.json"
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    text = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    try:
+        text = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise BadComparison(f"{uri}: cannot be read ({code}); look at the log of CompareVariants") from error
     return with_verdict(event, text, uri)
 
 

@@ -14,9 +14,10 @@ from lambdas.gate_evidence import (
     Evidence,
     decisions_with_rows,
     evidence_for,
-    has_rows,
     rows_of,
+    rows_of_figure,
     suites_with_rows,
+    value_of,
 )
 from lambdas.gate_input import parse_rules
 from lambdas.gate_rules import (
@@ -66,20 +67,22 @@ def check_gate(
     """Return the verdict as JSON: `{promoted, baseline, statement, rules, left_out}`.
 
     `given`: the rules of the execution's input; None stands for the default ones. `evaluated`: the run's
-    variants. A rule which cannot be measured does not pass; a default guard is left out, and named, where no
-    variant has rows for it. Promoted is, of the trained variants that pass every rule, the one with the
-    highest value of the first target, and of equals the one with fewer stages. Raises InvalidInput where a
-    rule is none, and ValueError, KeyError or TypeError where the comparison is not of its form.
+    variants. A rule which cannot be measured does not pass; a default guard is left out, and named, where the
+    test set has no row for it. Promoted is, of the trained variants that pass every rule, the one which is
+    right on the most rows by the first target, and of equals the one with fewer stages; `baseline` is what
+    that target is held over, None without one. Raises InvalidInput where a rule is none, and ValueError,
+    KeyError or TypeError where the comparison is not of its form.
     """
     rules, left_out = _rules(comparison, given, evaluated)
     candidates = candidates_of(evaluated)
     findings = {variant: [_judge(comparison, rule, variant) for rule in rules] for variant in candidates}
     passing = [variant for variant in candidates if rules and all(one.passed for one in findings[variant])]
-    promoted = max(passing, key=lambda variant: _rank(findings[variant]), default=None)
+    targets = [rule for rule in rules if rule.kind == "target"]
+    promoted = max(passing, key=lambda variant: _rank(comparison, targets[0], variant), default=None)
     entries = [finding.to_json() for variant in candidates for finding in findings[variant]]
     return {
         "promoted": promoted,
-        "baseline": next((rule.over for rule in rules if rule.kind == "target"), BASELINE),
+        "baseline": targets[0].over if targets else None,
         "statement": describe_verdict(
             promoted, entries, left_out, why_none=_why_none(given, evaluated, candidates, rules)
         ),
@@ -100,7 +103,7 @@ def _rules(
     single = [one for rule in with_unscored(rules) for one in _each_figure(comparison, rule)]
     # Without the target nothing would have to rise.
     optional = [rule for rule in single if rule.is_default and rule.kind == "guard"]
-    empty = [rule for rule in optional if not has_rows(comparison, rule.suite, rule.metric)]
+    empty = [rule for rule in optional if not rows_of_figure(comparison, rule.suite, rule.metric)]
     return [rule for rule in single if rule not in empty], [rule.name for rule in empty]
 
 
@@ -142,11 +145,14 @@ def _is_large(fall: float, rows: int) -> bool:
     return fall > LARGE_FALL + ROUNDING and round(fall * rows) >= LARGE_FALL_ROWS
 
 
-def _rank(findings: Sequence[Finding]) -> tuple[float, int]:
-    """Return the first target's value, the better the higher, and how few stages the variant took."""
-    first = next(one for one in findings if one.rule.kind == "target")
-    value = first.evidence.value or 0.0
-    return (-value if first.rule.metric in LOWER_IS_BETTER else value), -first.variant.count("-")
+def _rank(comparison: Comparison, target: Rule, variant: str) -> tuple[int, int]:
+    """Return on how many rows the variant is right by the target, and how few stages it took.
+
+    A row without a score is not right: by the share of its scored rows a variant would gain from lacking one.
+    """
+    value, n = value_of(comparison, target.suite, variant, target.metric)
+    counted = round((value or 0.0) * n)
+    return (n - counted if target.metric in LOWER_IS_BETTER else counted), -variant.count("-")
 
 
 def _why_none(
@@ -161,5 +167,8 @@ def _why_none(
     if not candidates:
         return "the run trained none"
     if given is None and BASELINE not in evaluated:
-        return f"the run has no variant {BASELINE} to hold them against"
+        return (
+            f"the run has no variant {BASELINE}, which the default rules hold the others against; add it to "
+            "`variants`, or give rules that name another in `over`"
+        )
     return None if rules else "no suite has rows"

@@ -13,6 +13,9 @@ Comparison = Mapping[str, Any]
 # Of the rows that a figure rests on, so many may be missing from a pair: what they hide is far below any
 # tolerance. One row may always be, since it is more than this share of a small suite.
 MISSING_SHARE = 0.01
+# Of the rows that the test set has for a figure, so many have to be scored for both variants.
+LEAST_SCORED_SHARE = 0.5
+_RECALLS = tuple(f"{RECALL}_{decision}" for decision in DECISIONS)
 
 
 @dataclass(frozen=True)
@@ -41,19 +44,7 @@ def suites_with_rows(comparison: Comparison) -> list[str]:
 
 def decisions_with_rows(comparison: Comparison, suite: str) -> list[str]:
     """Return the decisions that a row of `suite` expects, as figures: `recall_<decision>`."""
-    names = [f"{RECALL}_{decision}" for decision in DECISIONS]
-    return [name for name in names if has_rows(comparison, suite, name)]
-
-
-def has_rows(comparison: Comparison, suite: str, metric: str) -> bool:
-    """Whether the figure of any variant rests on a row; if none does, the suite has no such row.
-
-    Where a suite has rows but no figures of any variant, nobody knows, and it may have all.
-    """
-    variants = comparison["suites"].get(suite, {})
-    if not variants:
-        return rows_of(comparison, suite) > 0
-    return any(value_of(comparison, suite, variant, metric)[1] for variant in variants)
+    return [name for name in _RECALLS if rows_of_figure(comparison, suite, name)]
 
 
 def value_of(comparison: Comparison, suite: str, variant: str, metric: str) -> tuple[float | None, int]:
@@ -73,7 +64,7 @@ def evidence_for(comparison: Comparison, suite: str, metric: str, variant: str, 
     """Return what is known about `variant` over `over`; `missing` says why nothing can be built on it.
 
     A difference on the rows of both says little where one of the two was scored on many more: it may have
-    failed on the very rows that the other lacks.
+    failed on the very rows that the other lacks. It says as little where most rows were scored for neither.
     """
     (value, n), (over_value, over_n) = (value_of(comparison, suite, one, metric) for one in (variant, over))
     known = Evidence(value, over_value)
@@ -82,14 +73,17 @@ def evidence_for(comparison: Comparison, suite: str, metric: str, variant: str, 
     pair = _find_pair(comparison, suite, metric, variant, over)
     if pair is None:
         return replace(known, missing=f"not measured, nothing holds {variant} against {over}")
-    shared = _count(pair, "n")
+    shared, rows = _count(pair, "n"), rows_of_figure(comparison, suite, metric)
     if pair["difference"] is None or not shared:
-        return replace(known, missing=f"not measured, no row was scored for both {variant} and {over}")
+        none = "no row was scored for both" if rows else "the test set has no row that counts for"
+        return replace(known, missing=f"not measured, {none} {variant} and {over}")
+    both = f"not measured, only {shared:,} rows were scored for both {variant} and {over}"
     most = max(n, over_n)
     if most - shared > max(1, MISSING_SHARE * most):
         scored = f"{variant if n == most else over} has a score on {most:,}"
-        both = f"only {shared:,} rows were scored for both {variant} and {over}"
-        return replace(known, n=shared, missing=f"not measured, {both}, and {scored}")
+        return replace(known, n=shared, missing=f"{both}, and {scored}")
+    if shared < LEAST_SCORED_SHARE * rows:
+        return replace(known, n=shared, missing=f"{both}, of {rows:,}")
     difference, low, high = (_number(pair, name, -1, 1) for name in ("difference", "low", "high"))
     p, p_holm = (_number(pair, name, 0, 1) for name in ("p", "p_holm"))
     return Evidence(value, over_value, difference, low, high, p, p_holm, shared)
@@ -152,3 +146,19 @@ def _unscored(comparison: Comparison, suite: str, summary: Mapping[str, Any]) ->
 def rows_of(comparison: Comparison, suite: str) -> int:
     """Return how many rows a suite has, scored or not."""
     return _count(comparison["test_sets"].get(suite, {"rows": 0}), "rows")
+
+
+def rows_of_figure(comparison: Comparison, suite: str, metric: str) -> int:
+    """Return how many rows of the test set count for a figure, scored or not; for `recall`, for any of it."""
+    if metric == RECALL:
+        return sum(rows_of_figure(comparison, suite, name) for name in _RECALLS)
+    if metric == UNSCORED_RATE or not rows_of(comparison, suite):
+        return rows_of(comparison, suite)
+    test_set = comparison["test_sets"][suite]
+    if "rows_by_figure" not in test_set:
+        raise ValueError(f"test_sets.{suite} lacks rows_by_figure")
+    rows = _count(test_set["rows_by_figure"], metric)
+    scored = [value_of(comparison, suite, one, metric)[1] for one in comparison["suites"].get(suite, {})]
+    if max(scored, default=0) > rows:
+        raise ValueError(f"{suite}/{metric} has {rows} rows, and {max(scored)} of them were scored")
+    return rows

@@ -24,7 +24,7 @@ def describe_finding(rule: Rule, evidence: Evidence, passed: bool) -> str:
         return f"{rule.name}: {evidence.missing}"
     if rule.kind == "target":
         moved = f"{rule.name} {_signed(evidence.difference, 1)} points over {rule.over}"
-        return f"{moved}{_sureness(evidence)}{'' if passed else _why_no_rise(evidence)}"
+        return f"{moved}{_sureness(evidence)}{_rise_note(evidence, passed)}"
     moved = _against_tolerance(rule, evidence.difference)
     rows = "1 row" if evidence.n == 1 else f"{evidence.n:,} rows"
     return (
@@ -112,8 +112,25 @@ def format_p(p: float) -> str:
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def _why_no_rise(evidence: Evidence) -> str:
-    return ": no rise" if _is_sure(evidence) else f": within noise on {evidence.n:,} rows"
+def _rise_note(evidence: Evidence, passed: bool) -> str:
+    why = _why_p(evidence)
+    if passed:
+        return why and f": real{why}"
+    return ": no rise" if _is_sure(evidence) else f": within noise on {evidence.n:,} rows{why}"
+
+
+def _why_p(evidence: Evidence) -> str:
+    """Say what decides where the interval and p part, in the comparison's words."""
+    if evidence.low is None or evidence.high is None:
+        return ""
+    holds_zero = evidence.low <= 0 <= evidence.high
+    if holds_zero != _is_sure(evidence):
+        return ""
+    if holds_zero:
+        return " (by p; the interval holds 0)"
+    if evidence.p is not None and evidence.p < SIGNIFICANCE:
+        return " (by p, which allows for all comparisons)"
+    return " (by p; the interval leaves 0 out)"
 
 
 def _is_sure(evidence: Evidence) -> bool:

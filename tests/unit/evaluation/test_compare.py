@@ -51,6 +51,10 @@ def test_comparison_json_keeps_its_contract(run_dir: Path) -> None:
         "when2call_mcq": 60,
         "own": 60,
     }
+    for suite, one in content["test_sets"].items():
+        assert one.keys() == {"digest", "rows", "rows_by_figure"}
+        named = {(e["metric"]) for e in (*content["paired"], *content["guarded"]) if e["suite"] == suite}
+        assert one["rows_by_figure"].keys() == named
     held = [(pair["suite"], pair["metric"], pair["a"], pair["b"]) for pair in content["paired"]]
     pairs = [("sft", "base"), ("dpo", "base"), ("sft-dpo", "base"), ("sft-dpo", "sft")]
     expected = [("when2call_mcq", "acc_norm"), ("own", "accuracy")]
@@ -110,6 +114,9 @@ def test_a_suite_in_which_nothing_is_scored_has_no_accuracy(tmp_path: Path) -> N
     assert own["suites"]["own"]["base"]["metrics"]["accuracy"]["value"] is None
     assert own["paired"][-1]["difference"] is None
     assert own["paired"][-1]["p_holm"] is None
+    counted = own["test_sets"]["own"]["rows_by_figure"]
+    assert (counted["accuracy"], counted["ast_accuracy"], counted["recall_request_for_info"]) == (6, 1, 5)
+    assert counted["recall_direct"] == 0, "no row expects it, which is another matter"
 
 
 @pytest.mark.parametrize(

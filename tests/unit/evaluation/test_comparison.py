@@ -21,7 +21,7 @@ from evaluation.comparison import (
 from evaluation.figures import FIGURES, OUTCOMES
 from evaluation.jsonl import read_jsonl, read_scores
 from evaluation.judge import JudgeReport
-from evaluation.pairs import compare_suite, guarded_metrics
+from evaluation.pairs import compare_suite, count_rows, guarded_metrics
 from evaluation.sentences import describe_pair
 from evaluation.statistics import adjust_by_holm, compare_paired, detectable_difference
 from evaluation.suites import SUITES
@@ -101,6 +101,40 @@ def test_holm_allows_for_the_pairs_of_one_metric(comparison: Comparison) -> None
             if one.result.discordance is not None:
                 level = 0.05 / one.comparisons
                 assert one.detectable == detectable_difference(one.result.n, one.result.discordance, level)
+
+
+COUNTED: list[tuple[str, dict[str, int]]] = [
+    ("own", {"accuracy": 13, "malformed_rate": 13, "decision_accuracy": 13}),
+    ("own", {"recall_tool_call": 9, "recall_cannot_answer": 3, "recall_direct": 1}),
+    ("own", {"recall_request_for_info": 0, "under_call_rate": 9, "over_call_rate": 4}),
+    ("own", {"ast_accuracy": 8, "relevance_accuracy": 1, "irrelevance_accuracy": 3}),
+    ("own", {"tool_hallucination_rate": 2, "order_accuracy": 4}),
+    ("when2call_mcq", {"acc": 13, "acc_norm": 13, "recall_tool_call": 9, "tool_hallucination_rate": 2}),
+]
+
+
+@pytest.mark.parametrize(
+    ("suite", "counted"), COUNTED, ids=[f"{suite}-{next(iter(one))}" for suite, one in COUNTED]
+)
+def test_a_row_counts_for_a_figure_whether_or_not_it_was_scored(suite: str, counted: dict[str, int]) -> None:
+    rows = [call_row(GOLD, row_id=f"c{n}") for n in range(9)]
+    rows += [text_row("cannot_answer", f"d{n}") for n in range(3)] + [text_row("direct", "e")]
+    rows[0]["expected"] = {**rows[0]["expected"], "any_call": True}
+    for row in rows[1:5]:
+        row["expected"] = {**row["expected"], "ordered": True}
+    for row in rows[-2:]:
+        row["tools"] = "[]"
+    assert counted == {name: count_rows(rows, name) for name in counted}
+    assert set(counted) <= {SUITES[suite].main_metric, *guarded_metrics(SUITES[suite])}
+
+
+def test_where_every_row_is_scored_as_many_rows_count_as_the_figures_rest_on(comparison: Comparison) -> None:
+    counted = comparison.test_sets["when2call_mcq"].rows_by_figure
+    for summary in comparison.summaries["when2call_mcq"].values():
+        found = {**summary.metrics, **{f"recall_{name}": one for name, one in summary.recall.items()}}
+        assert counted == {name: found[name].n for name in counted}
+    own = comparison.test_sets["own"].rows_by_figure
+    assert own["accuracy"] == 60 == comparison.summaries["own"]["sft"].metrics["accuracy"].n + 1
 
 
 def test_a_figure_of_faults_keeps_its_sign() -> None:
@@ -195,6 +229,17 @@ def test_what_the_report_adds_to_the_file_is_not_held_against_it(
     assert read_comparison(path, run_dir / "data", run_dir / "scores").run_id == "a-run"
 
 
+def test_a_file_of_before_rows_were_counted_by_figure_is_read(
+    comparison: Comparison, run_dir: Path, tmp_path: Path
+) -> None:
+    def forget(content: dict[str, Any]) -> None:
+        for one in content["test_sets"].values():
+            del one["rows_by_figure"]
+
+    path = written(comparison, tmp_path / "comparison.json", forget)
+    assert read_comparison(path, run_dir / "data", run_dir / "scores").to_json() == comparison.to_json()
+
+
 def drop_a_variant(content: dict[str, Any]) -> None:
     del content["suites"]["own"]["sft"]
 
@@ -210,6 +255,7 @@ def drop_a_variant(content: dict[str, Any]) -> None:
         (lambda c: c["paired"].pop(), "paired is .*, but the scores come to"),
         (lambda c: c["guarded"][5].update(a="mine"), r'guarded\[5\]\.a is "mine"'),
         (lambda c: c["test_sets"]["own"].update(digest="0" * 16), r"test_sets\.own\.digest"),
+        (lambda c: c["test_sets"]["own"]["rows_by_figure"].update(accuracy=0), r"by_figure\.accuracy is 0"),
         (drop_a_variant, r"suites\.own\.sft is null, but"),
         (lambda c: c["suites"].update(other={}), r"suites\.other"),
         (lambda c: c.update(winner="sft"), 'winner is "sft"'),
@@ -227,6 +273,7 @@ def drop_a_variant(content: dict[str, Any]) -> None:
         "pair",
         "variant",
         "digest",
+        "counted",
         "lost",
         "suite",
         "key",

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.sentences import format_p
+from evaluation.pairs import Pair
+from evaluation.sentences import describe_pair, format_p
+from evaluation.statistics import PairedDifference
 from lambdas import gate_words
-from lambdas.check_gate import BadComparison, BadPlan, with_verdict
+from lambdas.check_gate import BadComparison, BadPlan, handler, with_verdict
 from lambdas.gate import check_gate
-from lambdas.gate_rules import DECISIONS
+from lambdas.gate_rules import DECISIONS, ROW_SHARES
 
 ROWS = {"own": 400, "bfcl_single_turn": 2000, "when2call_mcq": 400}
 TRAINED = ["base", "sft", "sft-dpo"]
@@ -59,12 +64,20 @@ class Planted:
             "suites": {suite: {v: self._summary(suite, v) for v in self.variants} for suite in self.rows},
             "paired": [e for e in entries if e["metric"] == main[e["suite"]]],
             "guarded": [e for e in entries if e["metric"] != main[e["suite"]]],
-            "test_sets": {suite: {"digest": "0" * 16, "rows": n} for suite, n in self.rows.items()},
+            "test_sets": {suite: self._test_set(suite) for suite in self.rows},
             "gate": {"promoted": None, "rules": []},
         }
         text = json.dumps(document)
         parsed: dict[str, Any] = json.loads(text)
         return parsed
+
+    def _test_set(self, suite: str) -> dict[str, Any]:
+        named = dict.fromkeys((*ROW_SHARES[suite], *(f"recall_{one}" for one in DECISIONS)))
+        counted = {name: self._rows(suite, name) for name in named}
+        return {"digest": "0" * 16, "rows": self.rows[suite], "rows_by_figure": counted}
+
+    def _rows(self, suite: str, metric: str) -> int:
+        return 0 if (suite, metric) in self.empty else self.counted.get((suite, metric), self.rows[suite])
 
     def _pair(self, suite: str, metric: str, a: str, b: str) -> dict[str, Any]:
         nothing: dict[str, Any] = {
@@ -81,9 +94,8 @@ class Planted:
         return {"suite": suite, "metric": metric, "a": a, "b": b, "n": n, **known}
 
     def _n(self, suite: str, metric: str, variant: str) -> int:
-        if (suite, metric) in self.empty:
-            return 0
-        return self.counted.get((suite, metric), self.rows[suite]) - self.unscored.get((suite, variant), 0)
+        rows = self._rows(suite, metric)
+        return max(0, rows - self.unscored.get((suite, variant), 0))
 
     def _summary(self, suite: str, variant: str) -> dict[str, Any]:
         metrics: dict[str, Any] = {}
@@ -234,7 +246,7 @@ def test_the_recall_of_every_decision_is_that_of_those_which_have_rows() -> None
 
 
 UNMEASURED: list[tuple[list[Mapping[str, Any]], str, str]] = [
-    ([TARGET, {"guard": "own/recall_direct"}], "no row was scored for both sft and base", "no such row"),
+    ([TARGET, {"guard": "own/recall_direct"}], "no row that counts for sft and base", "no such row"),
     ([TARGET, {"guard": "own/order_accuracy"}], "nothing holds sft against base", "no such pair"),
     (
         [{"target": "when2call_generate/decision_accuracy"}],
@@ -260,6 +272,26 @@ def test_a_default_rule_without_rows_is_left_out_and_named() -> None:
     assert verdict["promoted"] == "sft-dpo" or verdict["promoted"] == "sft"
     assert verdict["left_out"] == ["own/irrelevance_accuracy"]
     assert "Left out, having no rows: own/irrelevance_accuracy." in verdict["statement"]
+
+
+@pytest.mark.parametrize("suite", [*ROWS])
+def test_a_suite_that_nobody_has_a_score_on_stops(suite: str) -> None:
+    planted = _risen(["base", "sft"])
+    planted.unscored = {(suite, variant): ROWS[suite] for variant in planted.variants}
+    verdict = check_gate(planted.to_json(), None, ["base", "sft"])
+    assert verdict["promoted"] is None
+    assert verdict["left_out"] == []
+    stopped = {f"{rule['suite']}/{rule['metric']}" for rule in verdict["rules"] if not rule["passed"]}
+    counted = {f"{one}/{metric}" for one, metric in _figures(ROWS) if one == suite}
+    assert f"{suite}/recall_cannot_answer" in stopped <= counted
+    assert "not measured, no row was scored for both sft and base" in verdict["statement"]
+
+
+def test_a_comparison_that_does_not_count_its_rows_by_figure_is_named() -> None:
+    document = _risen(["base", "sft"]).to_json()
+    del document["test_sets"]["own"]["rows_by_figure"]
+    with pytest.raises(BadComparison, match=r"test_sets\.own lacks rows_by_figure"):
+        with_verdict(PLAN, json.dumps(document).encode(), "s3://b/c.json")
 
 
 def test_a_variant_of_which_no_row_was_scored_does_not_slip_by() -> None:
@@ -294,12 +326,15 @@ def test_a_variant_cannot_win_by_failing_on_its_hard_rows(
         assert (verdict["promoted"] == "sft") is promoted, reason
 
 
-def _hide(document: dict[str, Any], suite: str, metric: str, scored: Mapping[str, int], both: int) -> None:
-    """Let only so many rows of a figure be scored for each variant, and so many for two of them."""
+def _hide(
+    document: dict[str, Any], suite: str, metric: str, scored: Mapping[str, int], both: int, rows: int
+) -> None:
+    """Let only so many `rows` of a figure be scored for each variant, and so many for two of them."""
     group, name = ("recall", metric[7:]) if metric.startswith("recall_") else ("metrics", metric)
     for variant, n in scored.items():
         value = {"value": 0.5 if n else None, "low": None, "high": None, "n": n}
         document["suites"][suite][variant][group][name] = value
+    document["test_sets"][suite]["rows_by_figure"][metric] = rows
     for pair in [*document["paired"], *document["guarded"]]:
         if (pair["suite"], pair["metric"]) == (suite, metric):
             pair["n"] = both
@@ -316,6 +351,9 @@ HIDDEN: list[tuple[str, dict[str, int], int, str, str]] = [
     ("recall_cannot_answer", {"base": 38, "sft": 40}, 38, "only 38 rows", "two are more than a point"),
     ("recall_cannot_answer", {"base": 390, "sft": 394}, 390, "only 390 rows", "so are four of 394"),
     ("recall_cannot_answer", {"base": 20, "sft": 20}, 20, "", "rows that neither has"),
+    ("recall_cannot_answer", {"base": 19, "sft": 19}, 19, "and base, of 40", "most rows, which neither has"),
+    ("recall_cannot_answer", {"base": 0, "sft": 0}, 0, "no row was scored for both", "nor any at all"),
+    ("ast_accuracy", {"base": 0, "sft": 0}, 0, "no row was scored for both", "a figure of the suite"),
     ("accuracy", {"base": 0, "sft": 0}, 0, "own/accuracy: not measured", "a default target stays"),
 ]
 
@@ -327,7 +365,7 @@ def test_rows_that_one_side_lacks_hide_nothing(
     metric: str, scored: dict[str, int], both: int, said: str, reason: str
 ) -> None:
     document = _risen(["base", "sft"]).to_json()
-    _hide(document, "own", metric, scored, both)
+    _hide(document, "own", metric, scored, both, max(40, *scored.values()))
     verdict = check_gate(document, None, ["base", "sft"])
     assert (verdict["promoted"] is None) is bool(said), reason
     assert said in verdict["statement"]
@@ -368,6 +406,32 @@ def test_of_several_the_best_on_the_first_target_is_promoted() -> None:
     assert check_gate(planted.to_json(), None, variants)["promoted"] == "sft-dpo"
 
 
+RANKS: list[tuple[str, float, int, str, str]] = [
+    ("accuracy", 280 / 399, 1, "sft", "one wrong row without a score: equals, and the one with fewer stages"),
+    ("accuracy", 281 / 399, 1, "sft-dpo", "one row more is right, though another has no score"),
+    ("accuracy", 279 / 399, 1, "sft", "a right row without a score"),
+    ("over_call_rate", 120 / 399, 1, "sft", "a row without a score is no fault avoided"),
+    ("over_call_rate", 118 / 399, 1, "sft-dpo", "one fault fewer, over 399 rows"),
+    ("over_call_rate", 119 / 399, 1, "sft", "one fault fewer, and one row without a score"),
+]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "unscored", "promoted", "reason"), RANKS, ids=[row[4] for row in RANKS]
+)
+def test_no_variant_wins_by_a_row_without_a_score(
+    metric: str, value: float, unscored: int, promoted: str, reason: str
+) -> None:
+    planted = Planted(TRAINED)
+    rise = -0.2 if metric == "over_call_rate" else 0.2
+    for variant in TRAINED[1:]:
+        planted.plant(f"own/{metric}", variant, rise)
+    planted.values["own", metric, "sft-dpo"] = value
+    planted.unscored["own", "sft-dpo"] = unscored
+    verdict = check_gate(planted.to_json(), [{"target": f"own/{metric}"}], TRAINED)
+    assert verdict["promoted"] == promoted, reason
+
+
 def test_over_another_variant_its_own_pair_is_read_whichever_way_round() -> None:
     rules = [TARGET, {"target": "own/accuracy", "over": "sft"}]
     planted = _risen().plant("own/accuracy", "sft-dpo", 0.3)
@@ -391,6 +455,7 @@ NOTHING: list[tuple[Any, list[str], str, str]] = [
     ([], TRAINED, '"gate": []', "switched off"),
     (None, ["base", "prompt"], "trained none", "nothing to promote"),
     (None, ["sft"], "no variant base", "nothing to hold it against"),
+    (None, ["prompt", "sft"], "no variant base, which the default rules", "a prompt is no base"),
 ]
 
 
@@ -402,6 +467,16 @@ def test_nothing_is_promoted_without_a_gate_and_it_says_why(
     assert verdict["promoted"] is None, reason
     assert verdict["statement"].startswith("No variant is promoted: ")
     assert said in verdict["statement"]
+
+
+def test_without_the_base_a_prompt_may_be_what_the_rest_is_held_over() -> None:
+    variants = ["prompt", "sft"]
+    planted = Planted(variants).plant("own/accuracy", "sft", 0.2, over="prompt")
+    rules = [{**TARGET, "over": "prompt"}, {"guard": "own/recall", "over": "prompt"}]
+    verdict = check_gate(planted.to_json(), rules, variants)
+    assert (verdict["promoted"], verdict["baseline"]) == ("sft", "prompt")
+    assert "own/accuracy +20.0 points over prompt (" in verdict["statement"]
+    assert check_gate(planted.to_json(), None, variants)["baseline"] is None
 
 
 def test_the_untrained_are_never_promoted() -> None:
@@ -481,6 +556,32 @@ def test_the_words_show_on_which_side_of_the_tolerance_a_fall_lies(
     assert entry["statement"].endswith("within noise") is said.endswith("within noise")
 
 
+PARTED: list[tuple[float, float, float, float, str, str]] = [
+    (0.008, 0.098, 0.03, 0.12, "within noise on 400 rows (by p, which allows", "the family takes it away"),
+    (0.008, 0.098, 0.07, 0.07, "within noise on 400 rows (by p; the interval leaves", "p is more careful"),
+    (-0.004, 0.1, 0.04, 0.04, "p = 0.040): real (by p; the interval holds 0)", "p is less careful"),
+    (0.0, 0.1, 0.04, 0.04, "p = 0.040): real (by p; the interval holds 0)", "with 0 for its end"),
+    (0.01, 0.1, 0.01, 0.04, "p = 0.040)", "both say real"),
+    (-0.01, 0.1, 0.2, 0.2, "within noise on 400 rows", "both say noise"),
+]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "p_holm", "said", "reason"), PARTED, ids=[row[5] for row in PARTED]
+)
+def test_a_target_says_what_decides_where_interval_and_p_part_as_the_comparison_does(
+    low: float, high: float, p: float, p_holm: float, said: str, reason: str
+) -> None:
+    planted = Planted(["base", "sft"]).plant("own/accuracy", "sft", 0.05)
+    planted.pairs["own", "accuracy", "sft", "base"].update(low=low, high=high, p=p, p_holm=p_holm)
+    verdict = check_gate(planted.to_json(), [TARGET], ["base", "sft"])
+    statement = verdict["rules"][0]["statement"]
+    assert said in statement, reason
+    result = PairedDifference(0.05, low, high, p, 400, 0.2)
+    told = describe_pair(Pair("own", "accuracy", "sft", "base", result, p_holm, 4, 0.08))
+    assert re.findall(r"\(by p.*?\)", statement) == re.findall(r"\(by p.*?\)", told)
+
+
 @given(st.floats(0, 1))
 def test_p_is_written_as_the_comparison_writes_it(p: float) -> None:
     assert gate_words.format_p(p) == format_p(p)
@@ -547,6 +648,19 @@ def test_a_plan_that_lacks_a_field_is_not_blamed_on_the_comparison(plan: Any, fi
         with_verdict(plan, WHOLE.encode(), "s3://b/comparison.json")
 
 
+def test_a_comparison_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = boto3.client("s3", region_name="us-east-1")
+    monkeypatch.setattr(boto3, "client", lambda _name: client)
+    plan = {**PLAN, "jobs": {"compare": {"model_uri": "s3://b/runs/r/compare/"}}}
+    asked = {"Bucket": "b", "Key": "runs/r/compare/comparison.json"}
+    with Stubber(client) as stubber:
+        stubber.add_client_error("get_object", "NoSuchKey", expected_params=asked)
+        with pytest.raises(
+            BadComparison, match=r"^s3://b/runs/r/compare/comparison\.json: .*NoSuchKey.*look"
+        ):
+            handler(plan, None)
+
+
 def _places(value: Any) -> list[tuple[Any, Any]]:
     """Every place in a document, as its container and the key there."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -559,7 +673,8 @@ def test_a_damaged_figure_promotes_nothing_that_would_not_be(damage: Any) -> Non
     planted = _risen(["base", "sft"], {"own": 400}).plant("own/over_call_rate", "sft", 0.3)
     document = planted.to_json()
     spared = [one for one in document["guarded"] if one["metric"] == "over_call_rate"]
-    for holder, key in _places({"suites": document["suites"], "pairs": document["paired"]}):
+    read = {"suites": document["suites"], "pairs": document["paired"], "rows": document["test_sets"]}
+    for holder, key in _places(read):
         whole = holder[key]
         holder[key] = damage
         try:
