@@ -24,6 +24,7 @@ from evaluation.glance import (
 from evaluation.markdown import escape, table
 from evaluation.plan import gate_of, input_of
 from evaluation.registry.candidate import Candidate, estimates_of
+from evaluation.registry.champion import without_revision
 from evaluation.registry.register import Lineage, lineage_tags
 from evaluation.report.costs import costs_of, describe_costs
 from evaluation.report.results import Results
@@ -32,6 +33,9 @@ from evaluation.suites import SUITES
 
 # A model of the hub: owner/name.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_LANGUAGE_CODE = re.compile(r"[a-z]{2,3}")
+# Below this share of the test rows a guessed language may be a wrong guess.
+LEAST_LANGUAGE_SHARE = 0.05
 # In this order in the card, which ends with the digests.
 LINEAGE_TAGS = (
     "run_id", "variant", "base_model", "recipe", "seed", "training_job_name",
@@ -65,9 +69,11 @@ def write_card(
         "Figures": _figures(candidate, results),
         "What it got worse at": _worse(candidate, results),
         "Gate": _gate(candidate, results),
+        "Intended use": _intended_use(rows) if candidate else [],
         "Limits": _limits(candidate, results, rows),
         "Cost": _cost(results),
         "How to load it": [LOADING] if candidate and has_weights(candidate, results.plan) else [],
+        "Licence": _licence(results) if candidate else [],
         "Data": _data(data_report),
         "What it was made from": _made_from(candidate, results, lineage, data_report),
     }
@@ -75,7 +81,18 @@ def write_card(
     for heading, content in sections.items():
         if content:
             lines += [f"## {heading}", "", *content, ""]
-    return _header(candidate, results) + "\n".join(lines)
+    return _header(candidate, results, languages_of(rows)) + "\n".join(lines)
+
+
+def languages_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The languages of the test rows, guessed, as codes; the most frequent first.
+
+    >>> languages_of([{"language": "en"}] * 30 + [{"language": "unsure"}] * 9 + [{"language": "de"}])
+    ['en']
+    """
+    found = Counter(str(row.get("language")) for row in rows).most_common()
+    least = LEAST_LANGUAGE_SHARE * len(rows)
+    return [name for name, count in found if count >= least and _LANGUAGE_CODE.fullmatch(name)]
 
 
 def _summary(candidate: Candidate | None, results: Results) -> list[str]:
@@ -94,9 +111,13 @@ def _title(candidate: Candidate | None, results: Results) -> str:
     return f"{base}, {escape(candidate.variant)}, for tool calls" if candidate else f"{base}: no tuned model"
 
 
-def _header(candidate: Candidate | None, results: Results) -> str:
-    base = str(input_of(results.plan).get("base_model") or "")
-    fields: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+def _header(candidate: Candidate | None, results: Results, languages: Sequence[str]) -> str:
+    base = _base_of(results)
+    # The hub's word for a licence that nobody states.
+    fields: dict[str, Any] = {"license": "unknown"} if candidate else {}
+    if languages:
+        fields["language"] = list(languages)
+    fields |= {"library_name": "transformers", "pipeline_tag": "text-generation"}
     if _HUB_ID.fullmatch(base):
         fields["base_model"] = base
     fields["tags"] = ["tool-calling", "function-calling", "toolwright"]
@@ -104,6 +125,10 @@ def _header(candidate: Candidate | None, results: Results) -> str:
     if candidate and measured:
         fields["model-index"] = [{"name": candidate.variant, "results": measured}]
     return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n\n"
+
+
+def _base_of(results: Results) -> str:
+    return without_revision(str(input_of(results.plan).get("base_model") or ""))
 
 
 def _measured(candidate: Candidate | None, results: Results) -> list[dict[str, Any]]:
@@ -229,6 +254,27 @@ def _limits(candidate: Candidate | None, results: Results, rows: Sequence[Mappin
         lines.append("- Not held against a few-shot prompt: whether tuning is worth more is not known.")
     lines.append("- What the model says beside its calls, and safety of any kind, is not measured.")
     return lines
+
+
+def _intended_use(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    languages = ", ".join(languages_of(rows)) or "a language that was not recognised"
+    return [
+        "To answer a request with tools on offer: to call one with its arguments, to ask for what is missing,"
+        f" or to say that no tool will do. It was tested for that in {escape(languages)}.",
+        "",
+        "Out of scope: calls that are carried out unseen, where a wrong one does harm (what it writes is a"
+        " proposal, to be checked against the tool's schema and the user's rights); other languages; advice"
+        " and facts from the model itself.",
+    ]
+
+
+def _licence(results: Results) -> list[str]:
+    base = _base_of(results)
+    page = f"; its page is https://huggingface.co/{base}" if _HUB_ID.fullmatch(base) else ""
+    return [
+        f"- Of the base model, which binds this one too: unknown here{page}.",
+        "- Of the data: unknown here; who provides its sources states it.",
+    ]
 
 
 def _cost(results: Results) -> list[str]:

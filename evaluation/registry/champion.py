@@ -76,7 +76,7 @@ def decide(
                 return Decision(False, f"{stays}, which is {noise}: {words}.", is_open=not is_real)
             told.append(words)
     except _Unclear as unclear:
-        return Decision(False, f"{stays}: {unclear}.", is_open=True)
+        return Decision(False, f"{stays}; {unclear}.", is_open=True)
     return Decision(True, f"it passed the gate; {'; '.join(told)}.")
 
 
