@@ -83,13 +83,17 @@ def _count(number: int, name: str) -> str:
 def _verdict(pair: Pair) -> str:
     if pair.is_real:
         return f"real{_direction(pair)}{_why_p(pair)}"
+    return f"within noise{_why_p(pair)}{_can_show(pair)}"
+
+
+def _can_show(pair: Pair) -> str:
     rows = _count(pair.result.n, "row")
-    if pair.detectable is None and _has_power(pair):
-        return f"within noise: {rows} can show nothing"
-    noise = f"within noise{_why_p(pair)}"
-    return (
-        noise if pair.detectable is None else f"{noise}: {rows} can show {format_detectable(pair.detectable)}"
-    )
+    if pair.detectable is None:
+        return f": {rows} can show nothing" if _has_power(pair) else ""
+    # Where conversations differ more than that and p is large all the same, the number would be no help.
+    if abs(pair.result.difference or 0.0) > pair.detectable:
+        return ""
+    return f": {rows} can show {format_detectable(pair.detectable)}"
 
 
 def _why_p(pair: Pair) -> str:

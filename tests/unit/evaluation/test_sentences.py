@@ -79,8 +79,18 @@ def test_a_difference_in_words(given: Pair, expected: str, why: str) -> None:
             "Holm widens no interval",
         ),
         (pair(0.04, 0.0, 0.08, 0.2), "within noise: 310 rows can show 4 points", "an interval may end at 0"),
+        (
+            pair(1.0, 0.25, 1.0, 0.094, comparisons=3, detectable=None),
+            "within noise (by p, which allows for all comparisons): 310 rows can show nothing",
+            "where nothing is shown too",
+        ),
+        (
+            pair(-0.9, -1.0, -0.6, 0.06, comparisons=1, detectable=0.88),
+            "within noise (by p; the interval leaves 0 out)",
+            "90 points that are not shown, where 88 can be: no help to anyone",
+        ),
     ],
-    ids=["real", "deep", "alone", "noise", "touching"],
+    ids=["real", "deep", "alone", "noise", "touching", "nothing", "past_detectable"],
 )
 def test_where_interval_and_p_part_the_sentence_says_what_decides(given: Pair, end: str, why: str) -> None:
     assert describe_pair(given).endswith(f"310 rows: {end}"), why
