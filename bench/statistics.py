@@ -2,7 +2,8 @@
 
 - How often 95% intervals hold the truth: Wilson's, by sums of binomials; the paired bootstrap's, beside the
   plain one without its two more rows; both where rows are turns of conversations, beside taking them for
-  independent; the difference of two variants with several seeds each.
+  independent, and Wilson's where these are of very unequal lengths; the difference of two variants with
+  several seeds of both or of one.
 - How often variants that do not differ are called different: one pair alone, and a suite's pairs together
   with and without Holm.
 - How often the difference that a sentence calls detectable is found.
@@ -10,6 +11,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -39,7 +41,14 @@ SIMULATIONS = 1_000
 SEED_SPREAD = 0.03
 SEED_COLUMNS = ("even", "even, real", "even, width", "+10", "+10, real", "+10, width")
 VARIANTS = ("base", "sft", "dpo", "sft-dpo")
-TURNS = range(1, 7)
+# How many turns a conversation has, each as likely.
+TURNS = {"1 to 6": (1, 2, 3, 4, 5, 6), "2 or 40": (*[2] * 9, 40)}
+SHARES = (0.5, 0.7, 0.9, 0.98)
+# Seeds of the one variant, of the other, and rows.
+SEED_CASES = (
+    *((1, 1, 200), (2, 2, 200), (3, 3, 200), (2, 1, 200), (3, 1, 200), (5, 1, 200)),
+    *((1, 1, 3_652), (3, 3, 3_652), (3, 1, 3_652), (5, 1, 3_652)),
+)
 # Shares of rows on which two variants differ, and by how much one is truly better.
 DIFFERENCES = (
     *((0.01, 0.0), (0.05, 0.0), (0.1, 0.0), (0.3, 0.0)),
@@ -67,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=int,
         default=SIMULATIONS,
         metavar="N",
-        help=f"samples a case ({SIMULATIONS:,}); a quarter for conversations, half for seeds",
+        help=f"samples a case ({SIMULATIONS:,}); a quarter for conversations, half for long ones and seeds",
     )
     given = parser.parse_args(arguments)
     if given.json:
@@ -89,6 +98,7 @@ def simulate(simulations: int) -> Iterator[Line]:
     yield from paired_lines(simulations)
     # Each of these draws its own bootstrap, where paired rows often repeat a table.
     yield from conversation_lines(max(simulations // 4, 1))
+    yield from unequal_lines(max(simulations // 2, 1))
     yield from seed_lines(max(simulations // 2, 1))
     yield from false_alarm_lines(simulations)
     yield from power_lines(simulations)
@@ -144,21 +154,19 @@ def _plain_bootstrap(a: int, b: int, n: int) -> tuple[float, float]:
 
 
 def conversation_lines(simulations: int) -> Iterator[Line]:
-    """Coverage and false alarms where 1 to 6 turns of a conversation go wrong together."""
+    """Coverage and false alarms where turns of a conversation go wrong together."""
     for groups in (15, 100):
-        for alike in (0.0, 0.3):
-            case = f"{groups} conversations, turns alike by {alike:.1f}"
-            yield Line("Turns of conversations", case, _conversation_case(groups, alike, simulations))
+        for turns, alike in (("1 to 6", 0.0), ("1 to 6", 0.3), ("2 or 40", 0.3)):
+            case = f"{groups} conversations of {turns} turns, alike by {alike:.1f}"
+            yield Line("Turns of conversations", case, _conversation_case(turns, groups, alike, simulations))
 
 
-def _conversation_case(groups: int, alike: float, simulations: int) -> dict[str, float]:
+def _conversation_case(turns: str, groups: int, alike: float, simulations: int) -> dict[str, float]:
     rng, found = np.random.default_rng(SEED), Counter[str]()
     for _ in range(simulations):
-        sizes = rng.choice(TURNS, size=groups)
+        sizes = rng.choice(TURNS[turns], size=groups)
         names = np.repeat(np.arange(groups), sizes).tolist()
-        right = _turns(rng, 0.7, alike, sizes)
-        shares = [Proportion(int(one.sum()), len(one)) for one in np.split(right, np.cumsum(sizes)[:-1])]
-        whole = Proportion(int(right.sum()), len(right))
+        whole, shares = _shares(_turns(rng, 0.7, alike, sizes), sizes)
         found["share"] += _holds(estimate(whole, shares), 0.7)
         found["share, as rows"] += _holds(estimate(whole), 0.7)
         for true, gain in (("even", 0.0), ("+10", 0.1)):
@@ -172,6 +180,24 @@ def _conversation_case(groups: int, alike: float, simulations: int) -> dict[str,
                 found["alarms"] += (clustered.p or 0.0) < SIGNIFICANCE
                 found["alarms, as rows"] += (alone.p or 0.0) < SIGNIFICANCE
     return {name: count / simulations for name, count in found.items()}
+
+
+def unequal_lines(simulations: int) -> Iterator[Line]:
+    """Coverage of a share of turns where one conversation in ten has 40 turns and the others have 2."""
+    for groups in (15, 60, 300):
+        for alike in (0.0, 0.3, 0.8):
+            rng, found = np.random.default_rng(SEED), dict.fromkeys(map("{:.0%} right".format, SHARES), 0.0)
+            for share, _ in itertools.product(SHARES, range(simulations)):
+                sizes = rng.choice(TURNS["2 or 40"], size=groups)
+                one = estimate(*_shares(_turns(rng, share, alike, sizes), sizes))
+                found[f"{share:.0%} right"] += _holds(one, share) / simulations
+            case = f"{groups} conversations, alike by {alike:.1f}"
+            yield Line("A share of conversations' turns, 2 or 40: coverage", case, found)
+
+
+def _shares(right: np.ndarray, sizes: np.ndarray) -> tuple[Proportion, list[Proportion]]:
+    talks = np.split(right, np.cumsum(sizes)[:-1])
+    return Proportion(int(right.sum()), len(right)), [Proportion(int(one.sum()), len(one)) for one in talks]
 
 
 def _turns(rng: Rng, share: float, alike: float, sizes: np.ndarray) -> np.ndarray:
@@ -191,17 +217,17 @@ def _holds(one: Any, truth: float) -> bool:
 def seed_lines(simulations: int) -> Iterator[Line]:
     """Two variants whose true shares vary from seed to seed by 3 points: how often the interval holds the
     difference, 0 or 10 points, and how often it is called real; the mean width in points."""
-    for seeds in (1, 2, 3):
-        yield Line("Seeds", f"{seeds} seeds each, 200 rows, sd 3 points", _seed_case(seeds, simulations))
+    for a, b, rows in SEED_CASES:
+        yield Line("Seeds, sd 3 points", f"{a} over {b}, {rows} rows", _seed_case(a, b, rows, simulations))
 
 
-def _seed_case(seeds: int, simulations: int) -> dict[str, float]:
+def _seed_case(a: int, b: int, rows: int, simulations: int) -> dict[str, float]:
     rng, found = np.random.default_rng(SEED), dict.fromkeys(SEED_COLUMNS, 0.0)
     for _ in range(simulations):
-        hard = rng.normal(0, 1, size=200)
-        base = [_outcomes_of_seed(rng, hard, 0.5) for _ in range(seeds)]
+        hard = rng.normal(0, 1, size=rows)
+        base = [_outcomes_of_seed(rng, hard, 0.5) for _ in range(b)]
         for true, gain in (("even", 0.0), ("+10", 0.1)):
-            one = compare_seeds([_outcomes_of_seed(rng, hard, 0.5 + gain) for _ in range(seeds)], base)
+            one = compare_seeds([_outcomes_of_seed(rng, hard, 0.5 + gain) for _ in range(a)], base)
             found[true] += _holds(one, gain)
             found[f"{true}, real"] += (one.p or 0.0) < SIGNIFICANCE
             found[f"{true}, width"] += (one.high or 0.0) - (one.low or 0.0)

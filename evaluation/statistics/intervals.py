@@ -17,7 +17,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.statistics.resampling import CONFIDENCE, draw_units, percentile_interval
+from evaluation.statistics.resampling import CONFIDENCE, draw_units, effective_units, percentile_interval
 from evaluation.toolcalls.metrics import CategoryMean, MacroF1, Proportion, Ratio, Tally
 
 # What a unit that is drawn adds to F1: how many rows expected and took each (expected, taken).
@@ -38,10 +38,10 @@ def estimate(tally: Tally, conversations: Sequence[Tally] | None = None) -> Esti
     """Give a tally its interval.
 
     Shares of rows get Wilson's, ratios of sums and F1 a percentile bootstrap over rows with a fixed seed, and
-    a mean over categories the square-and-add combination of its categories' Wilson intervals. Where every
-    resample comes to the same, as at 100%, the bootstrap knows nothing: the interval is then Wilson's for a
-    share of so many rows, times the greatest value that the figure can have, which for F1 over classes that
-    no row expects is below 1.
+    a mean over categories the square-and-add combination of its categories' Wilson intervals. Where the
+    bootstrap's is a point, as at 100%, it knows nothing: the interval is then Wilson's for a share of so many
+    rows, times the greatest value that the figure can have, which for F1 over classes that no row expects is
+    below 1.
 
     `conversations`: the same figure's tally of each conversation alone, where rows are turns of some. Turns
     of one conversation go wrong together: Wilson's interval is then that of the effective number of rows,
@@ -60,21 +60,25 @@ def effective_rows(conversations: Sequence[Proportion]) -> float:
 
     The effect is the variance between conversations over that of so many single rows, 1 at least; few
     conversations know it badly, for which Korn and Graubard (1998) take Student's t in place of the normal.
-    Where all rows are right or all wrong nothing tells how alike turns are: each conversation then counts
-    once. 0.0 where no conversation has a row.
+    Its degrees of freedom are those of as many conversations of one length as weigh the same
+    (effective_units): a long one hides what the others would tell. Where all rows are right or all wrong
+    nothing tells how alike turns are: each of so many conversations then counts once. 0.0 where no
+    conversation has a row.
     """
-    rights, sizes = np.array([one for one in conversations if one.n], dtype=float).reshape(-1, 2).T
-    if not len(sizes):
+    known = [one for one in conversations if one.n]
+    if not known:
         return 0.0
+    rights, sizes = np.array(known, dtype=float).T
     groups, rows, share = len(sizes), sizes.sum(), rights.sum() / sizes.sum()
     if groups == rows:
         return float(rows)
+    weight = effective_units([one.n for one in known])
     if groups == 1 or share in (0.0, 1.0):
-        return float(groups)
+        return weight
     between = groups / (groups - 1) * ((rights - share * sizes) ** 2).sum() / rows**2
     effect = between / (share * (1 - share) / (rows - 1))
     tail = (1 + CONFIDENCE) / 2
-    few = (norm.ppf(tail) / student.ppf(tail, groups - 1)) ** 2
+    few = (norm.ppf(tail) / student.ppf(tail, weight - 1)) ** 2
     return float(max(rows / max(effect, 1.0) * few, 1.0))
 
 
@@ -87,11 +91,13 @@ def _interval_of(tally: Tally, value: float, conversations: Sequence[Tally] | No
         resampled, units = _resample_f1(tally, conversations)
     else:
         resampled, units = _resample_ratio(tally, conversations)
-    if np.ptp(resampled) == 0:
+    low, high = percentile_interval(resampled)
+    # Not only where all resamples are equal: a few may lack a class that few rows expect.
+    if low == high:
         greatest = _greatest_f1(tally) if isinstance(tally, MacroF1) else 1.0
         low, high = _wilson(min(value / greatest, 1.0), units)
         return low * greatest, high * greatest
-    return percentile_interval(resampled)
+    return low, high
 
 
 def _greatest_f1(tally: MacroF1) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
 
-from evaluation.statistics.resampling import draw_units, percentile_interval
+from evaluation.statistics.resampling import draw_units, effective_units, percentile_interval
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ def _mcnemar(differences: Sequence[int]) -> float:
 def _design_effect(units: Sequence[tuple[int, int]], discordance: float) -> float:
     """The variance between conversations over that of so many single rows, 1 at least (Rao and Scott 1992).
 
-    Where all rows differ alike nothing tells how alike turns are: each conversation then counts once.
+    Where all rows differ alike nothing tells how alike turns are: each conversation then counts once, or
+    less where they are of unequal lengths (effective_units).
     """
     sums, sizes = np.array(units, dtype=float).T
     groups, rows = len(units), sizes.sum()
@@ -149,6 +150,6 @@ def _design_effect(units: Sequence[tuple[int, int]], discordance: float) -> floa
     if groups == rows:
         return 1.0
     if groups == 1 or alone <= 0:
-        return float(rows / groups)
+        return float(rows / effective_units([size for _, size in units]))
     between = groups / (groups - 1) * ((sums - mean * sizes) ** 2).sum() / rows**2
     return float(max(between / alone, 1.0))

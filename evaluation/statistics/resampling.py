@@ -1,7 +1,8 @@
 """The bootstrap over rows (Efron 1979), or over conversations where rows are turns of some.
 
 Units of one content are exchangeable, so that drawing how many of each content come, by one multinomial draw,
-is drawing the units; for outcomes that are few it is a thousand times cheaper.
+is drawing the units; for outcomes that are few it is a thousand times cheaper. Units of unequal sizes weigh
+as much as fewer equal ones (Kish 1965).
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ def draw_units(counts: Sequence[int]) -> Iterator[np.ndarray]:
     for start in range(0, RESAMPLES, RESAMPLES_PER_BATCH):
         size = min(RESAMPLES_PER_BATCH, RESAMPLES - start)
         yield rng.multinomial(sum(counts), shares, size=size).astype(float)
+
+
+def effective_units(sizes: Sequence[int]) -> float:
+    """As how many equal units these weigh, where each weighs its size: Kish's (sum m)² / sum m².
+
+    Raises ZeroDivisionError where no unit has a size.
+    """
+    return sum(sizes) ** 2 / sum(size**2 for size in sizes)
 
 
 def percentile_interval(resampled: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from evaluation.statistics.paired import compare_paired, sum_by_conversation
-from evaluation.statistics.resampling import CONFIDENCE
+from evaluation.statistics.resampling import CONFIDENCE, effective_units
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class SeedDifference:
     """As PairedDifference, with each row averaged over the seeds.
 
     `seeds_a`, `seeds_b`: how many there are of each. `spread_a`, `spread_b`: the standard deviation of their
-    shares over the seeds, None for one. The interval and p hold the spread over rows and, where there are
-    several seeds, that over seeds.
+    shares over the seeds, None for one. The interval and p hold the spread over rows and, where either side
+    has several seeds, that over seeds.
     """
 
     difference: float | None
@@ -68,8 +68,9 @@ def compare_seeds(
     the difference and Student's t times its standard error to either side, cut at -1 and 1, and p is that of
     the same t, so that they never part. The error adds the variance over rows, each averaged over its seeds,
     and that over seeds; Welch and Satterthwaite's degrees of freedom allow for few seeds knowing little of
-    their spread. Where a variant has one seed, its spread over seeds is unknown and not in it; with one each
-    this is compare_paired.
+    their spread. A side with one seed is lent the other's spread, with its degrees of freedom: left out, a
+    single training would be taken for what its seeds come to in the mean. With one each this is
+    compare_paired.
 
     Raises ValueError for no seed or unequal lengths.
     """
@@ -88,8 +89,10 @@ def compare_seeds(
     sums = np.rint(scale * (a_rows.mean(axis=0) - b_rows.mean(axis=0))).astype(int).tolist()
     mean = sum(sums) / scale / rows
     error, freedom = _error_of_both(
-        [_variance_over_rows(sum_by_conversation(sums, conversations), scale)]
-        + [_variance_over_seeds(one) for one in (a_rows, b_rows) if len(one) > 1]
+        [
+            _variance_over_rows(sum_by_conversation(sums, conversations), scale),
+            *_variances_over_seeds([one for one in (a_rows, b_rows) if len(one) > 1]),
+        ]
     )
     reach = error * float(student.ppf((1 + CONFIDENCE) / 2, freedom))
     p = float(2 * student.sf(abs(mean) / error, freedom))
@@ -103,17 +106,25 @@ def _spread(rows: np.ndarray) -> float | None:
 def _variance_over_rows(units: Sequence[tuple[int, int]], scale: int) -> tuple[float, float]:
     """The mean difference's variance over (sum, rows) of units, and its degrees of freedom.
 
-    Two more units, one won by each side, keep it above 0 where all rows differ alike.
+    Two more units, one won by each side, keep it above 0 where all rows differ alike. Units of unequal sizes
+    have the degrees of freedom of as many equal ones as weigh the same.
     """
+    freedom = max(effective_units([rows for _, rows in units]) - 1, 1.0)
     size = round(sum(rows for _, rows in units) / len(units))
     sums, sizes = np.array([*units, (scale * size, size), (-scale * size, size)], dtype=float).T
     groups, rows = len(sums), sizes.sum()
     apart = sums / scale - sums.sum() / scale / rows * sizes
-    return float(groups / (groups - 1) * (apart**2).sum() / rows**2), max(len(units) - 1.0, 1.0)
+    return float(groups / (groups - 1) * (apart**2).sum() / rows**2), freedom
 
 
-def _variance_over_seeds(rows: np.ndarray) -> tuple[float, float]:
-    return float(rows.mean(axis=1).var(ddof=1)) / len(rows), len(rows) - 1.0
+def _variances_over_seeds(several: Sequence[np.ndarray]) -> list[tuple[float, float]]:
+    """The variances that seeds give the difference, with degrees of freedom; of the sides with several."""
+    spreads = [(float(one.mean(axis=1).var(ddof=1)), len(one)) for one in several]
+    if len(spreads) == 1:
+        ((variance, seeds),) = spreads
+        # The other side's only seed has the same variance.
+        return [(variance / seeds + variance, seeds - 1.0)]
+    return [(variance / seeds, seeds - 1.0) for variance, seeds in spreads]
 
 
 def _error_of_both(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:

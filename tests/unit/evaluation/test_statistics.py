@@ -143,8 +143,9 @@ CLASSES = ("a", "b", "c", "d")
         ({(one, one): 15 for one in CLASSES}, CLASSES, 1.0, 1.0, "all four"),
         ({("a", "a"): 30, ("b", "b"): 30}, None, 1.0, 1.0, "the expected classes alone"),
         ({("a", "d"): 60}, CLASSES, 0.0, 0.25, "all wrong"),
+        ({("a", "a"): 30, ("b", "b"): 25, ("c", "c"): 5}, CLASSES, 0.75, 0.75, "some resamples lack c"),
     ],
-    ids=["three_of_four", "one_of_four", "four", "expected", "wrong"],
+    ids=["three_of_four", "one_of_four", "four", "expected", "wrong", "rare"],
 )
 def test_f1_without_spread_has_no_interval_past_what_is_possible(
     rows: dict[tuple[str, str], int], classes: tuple[str, ...] | None, value: float, greatest: float, why: str
@@ -182,12 +183,24 @@ def test_turns_of_conversations_count_for_no_more_than_rows(pairs: list[tuple[in
         ([(1, 1)] * 20 + [(0, 1)] * 10, 30, "conversations of one turn are rows"),
         ([(4, 4)] * 10, 10, "all right: each conversation counts once"),
         ([(0, 4)] * 10, 10, "all wrong"),
+        ([(400, 400)] + [(1, 1)] * 9, 409**2 / 160_009, "all right, one long: it is about all there is"),
+        ([(400, 400)] + [(1, 1)] * 9 + [(0, 1)], 1, "an error in a short one tells nothing of the long one"),
         ([(2, 5)], 1, "one conversation is one observation"),
         ([(0, 0), (1, 1), (0, 1)], 2, "a conversation without rows counts for nothing"),
         ([(0, 0), (0, 0)], 0, "nor do several"),
         ([], 0, "no conversation"),
     ],
-    ids=["single_turns", "right", "wrong", "one", "empty", "all_empty", "none"],
+    ids=[
+        "single_turns",
+        "right",
+        "wrong",
+        "long",
+        "long_and_error",
+        "one",
+        "empty",
+        "all_empty",
+        "none",
+    ],
 )
 def test_effective_rows_where_they_can_be_told_by_hand(
     shares: list[tuple[int, int]], effective: float, why: str
@@ -218,6 +231,21 @@ def test_the_interval_over_conversations_holds_the_truth_about_as_often_as_it_sa
     # 95% of 600 is 570 with a standard deviation of 5.3; a chance of one in 10,000 is 550.
     assert held >= 545
     assert (as_rows < 540) == alike, "rows taken for independent are too sure of themselves"
+
+
+def test_over_conversations_of_very_unequal_length_a_share_is_not_too_sure_of_itself() -> None:
+    rng, held = np.random.default_rng(7), 0
+    for _ in range(400):
+        sizes = np.where(rng.random(15) < 0.1, 40, 2)
+        shares = [
+            Proportion(int(rng.binomial(n, p)), int(n))
+            for n, p in zip(sizes, rng.beta(1.17, 1.17, 15), strict=True)
+        ]
+        held += holds(
+            estimate(Proportion(sum(one.successes for one in shares), int(sizes.sum())), shares), 0.5
+        )
+    # With the degrees of freedom of 15 conversations it is 340, and 95% would be 380.
+    assert held >= 370
 
 
 def holds(found: Estimate, truth: float) -> bool:

@@ -20,7 +20,7 @@ FIGURES = Path(__file__).parents[3] / "docs" / "metrics.md"
 def test_the_bench_runs_every_case_and_prints_shares(capsys: pytest.CaptureFixture[str]) -> None:
     statistics.main(["--simulations", "2", "--json"])
     lines = json.loads(capsys.readouterr().out)["lines"]
-    assert len({line["table"] for line in lines}) == 6
+    assert len({line["table"] for line in lines}) == 7
     assert len({(line["table"], line["case"]) for line in lines}) == len(lines) > 80
     assert all(
         0 <= share <= 1 for line in lines for name, share in line["found"].items() if "width" not in name
@@ -42,7 +42,7 @@ def test_the_tables_are_those_of_a_document(
 
 def test_the_document_has_the_counts_that_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, int] = {}
-    for name in ("paired", "conversation", "seed", "false_alarm", "power"):
+    for name in ("paired", "conversation", "unequal", "seed", "false_alarm", "power"):
         monkeypatch.setattr(
             statistics, f"{name}_lines", lambda count, name=name: given.update({name: count}) or []
         )
@@ -52,6 +52,7 @@ def test_the_document_has_the_counts_that_are_the_default(monkeypatch: pytest.Mo
     for name, before in {
         "paired": "Differences of two variants",
         "conversation": "Conversations of one to six turns",
+        "unequal": "Where one conversation in ten is long",
         "seed": "Several seeds: two variants",
         "false_alarm": "False alarms: four variants",
     }.items():

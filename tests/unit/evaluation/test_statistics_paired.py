@@ -171,6 +171,13 @@ def test_a_single_conversation_shows_nothing() -> None:
     assert low < 0
 
 
+def test_where_all_rows_differ_alike_a_long_conversation_counts_for_about_all_of_them() -> None:
+    found = compare_paired([True] * 409, [False] * 409, ["long"] * 400 + list(range(9)))
+    assert found.design_effect == pytest.approx(160_009 / 409)
+    equal = compare_paired([True] * 40, [False] * 40, [n // 4 for n in range(40)])
+    assert equal.design_effect == pytest.approx(4)
+
+
 def test_no_rows_have_no_difference() -> None:
     assert compare_paired([], []) == PairedDifference(None, None, None, None, 0)
 

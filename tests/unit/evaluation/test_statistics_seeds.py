@@ -61,6 +61,29 @@ def test_exchanging_the_variants_negates() -> None:
     assert (found.seeds_a, found.spread_a) == (turned.seeds_b, turned.spread_b)
 
 
+def test_one_seed_is_lent_the_other_side_s_spread() -> None:
+    seeds = [[n < count for n in range(4_000)] for count in (1_900, 2_000, 2_100)]
+    alone = [n < 1_600 for n in range(4_000)]
+    found, turned = compare_seeds(seeds, [alone]), compare_seeds([alone], seeds)
+    spread = 0.025
+    assert found.spread_a == pytest.approx(spread)
+    assert found.spread_b is turned.spread_a is None
+    assert found.high is not None and found.difference == pytest.approx(0.1)
+    # Three seeds and one more of that spread, with two degrees of freedom; the rows add little.
+    reach = 4.303 * spread * math.sqrt(1 / 3 + 1)
+    assert found.high - 0.1 == pytest.approx(reach, rel=0.06)
+    assert turned.low is not None and -0.1 - turned.low == pytest.approx(found.high - 0.1)
+
+
+def test_a_single_training_that_is_no_better_than_other_seeds_is_seldom_called_different() -> None:
+    rng, alarms = np.random.default_rng(9), 0
+    for _ in range(150):
+        *seeds, alone = ([n < count for n in range(500)] for count in rng.normal(250, 25, 6))
+        alarms += (compare_seeds(seeds, [alone]).p or 0.0) < 0.05
+    # 5% of 150 is 7.5 with a standard deviation of 2.7; without the one seed's spread it is 49.
+    assert alarms <= 17
+
+
 HALF = [n % 2 == 0 for n in range(100)]
 
 
