@@ -52,8 +52,9 @@ def ask(uri: str, call: Callable[[], T]) -> T:
         if is_refusal(error):
             said, remedy = "refuses this job", "mend what it names"
         raise TrackingUnavailable(
-            f"MLflow at {uri} {said} ({type(error).__name__}: {error}); {remedy},"
-            " or unset MLFLOW_TRACKING_URI to run without it"
+            # The remedy first: the platform cuts a long line.
+            f"MLflow at {uri} {said}; {remedy}, or unset MLFLOW_TRACKING_URI to run without it"
+            f" ({type(error).__name__}: {error})"
         ) from error
 
 

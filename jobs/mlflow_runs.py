@@ -152,7 +152,7 @@ class MlflowRun(Run):
         try:
             self.end(status)
         except Exception as error:
-            self._complain(error)
+            print(f"MLflow does not know that the run is {status}: {error}", file=sys.stderr, flush=True)
 
     def _complain(self, error: Exception) -> None:
         if not self._has_complained:

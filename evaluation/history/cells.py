@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from evaluation.figures import LOWER_IS_BETTER
 from evaluation.pairs import Pair
 from evaluation.report.costs import format_usd
 from evaluation.sentences import format_p
@@ -53,7 +54,11 @@ def verdict_cell(pair: Pair) -> str:
         return ""
     if tells_nothing(pair):
         return "shows nothing"
-    return "real" if pair.is_real else "within noise"
+    if not pair.is_real:
+        return "within noise"
+    if pair.metric not in LOWER_IS_BETTER:
+        return "real"
+    return "real, for the worse" if pair.result.difference > 0 else "real, for the better"
 
 
 def tells_nothing(pair: Pair) -> bool:

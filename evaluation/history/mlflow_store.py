@@ -20,6 +20,7 @@ from evaluation.history.files import read_object, read_row_file, read_score_file
 from evaluation.history.runs import Row, Run, Scores, Unreadable, fault_of
 from evaluation.suites import SUITES
 from jobs.doors import BadInput
+from jobs.mlflow_answers import limit_patience
 from jobs.run import TrackingUnavailable
 
 PARENT = "mlflow.parentRunId"
@@ -47,8 +48,7 @@ class MlflowStore:
         """
         # A bar for each small file would bury the table.
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-        # By default a server that is down is asked for minutes.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        limit_patience()
         self._uri = uri
         self._pages = pages or uri
         self._client = MlflowClient(uri, registry_uri=uri)

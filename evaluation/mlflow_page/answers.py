@@ -14,13 +14,15 @@ PARTS = ("text", "outcome", "value", "reason")
 def table_of_answers(
     rows: Sequence[Mapping[str, Any]], variants: Sequence[str]
 ) -> dict[str, list[str | None]]:
-    """The columns ``id, prompt, tools, gold``, and what each variant wrote with what that is worth.
+    """The columns ``id, prompt, tools offered, gold``, and what each variant wrote with what that is worth.
 
     `rows`: as evaluation.report.rows shows them. The rows on which the variants differ come first: MLflow
     shows the beginning of a long table. What is cut ends in ``…``; the files beside the table hold all of it.
     """
     names = [f"{variant}: {part}" for variant in variants for part in ("answer", *PARTS[1:])]
-    columns: dict[str, list[str | None]] = {name: [] for name in ("id", "prompt", "tools", "gold", *names)}
+    columns: dict[str, list[str | None]] = {
+        name: [] for name in ("id", "prompt", "tools offered", "gold", *names)
+    }
     for row in sorted(rows, key=lambda one: not differs(one)):
         for column, cell in zip(columns.values(), _cells(row, variants), strict=True):
             column.append(cell)

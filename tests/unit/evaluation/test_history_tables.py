@@ -37,6 +37,16 @@ def printed(*guarded: Pair) -> str:
             pair_of(0.1, 0.02, 0.18, 0.01), "+10.0 [+2, +18] real", id="p is small and the interval above 0"
         ),
         pytest.param(
+            pair_of(0.1, 0.02, 0.18, 0.01, "over_call_rate"),
+            "+10.0 [+2, +18] real, for the worse",
+            id="more of a figure that counts faults",
+        ),
+        pytest.param(
+            pair_of(-0.1, -0.18, -0.02, 0.01, "over_call_rate"),
+            "-10.0 [-18, -2] real, for the better",
+            id="less of it",
+        ),
+        pytest.param(
             pair_of(0.1, 0.02, 0.18, 0.06),
             "+10.0 [+2, +18] within noise",
             id="p decides, which allows for the other changes",

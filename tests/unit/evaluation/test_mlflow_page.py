@@ -156,7 +156,7 @@ def test_answers_stand_side_by_side_those_first_that_differ(results: Results) ->
     table = table_of_answers(rows, VARIANTS)
     assert len({len(column) for column in table.values()}) == 1
     assert len(table["id"]) == 60
-    assert list(table)[:4] == ["id", "prompt", "tools", "gold"]
+    assert list(table)[:4] == ["id", "prompt", "tools offered", "gold"]
     place = table["id"].index("o5")
     said = {name: table[f"{name}: outcome"][place] for name in VARIANTS}
     assert said == {"base": "wrong", "sft": "right", "dpo": "wrong", "sft-dpo": "right"}

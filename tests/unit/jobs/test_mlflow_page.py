@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.tracing.client import TracingClient
 
 from jobs.container import read_environment
@@ -184,6 +185,25 @@ def test_versions_are_found_by_their_tags_and_the_alias_names_one(
     assert (kept.source, kept.run_id) == ("s3://bucket/model/", parent.run_id)
     assert "empty" not in kept.tags
     assert len(client.get_model_version("toolwright-a", "1").description) == 5000, "what a database holds"
+
+
+def test_a_name_that_is_taken_is_refused_with_a_remedy_or_is_anothers_model(
+    client: Any, registry: MlflowRegistry, parent: MlflowRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.create_prompt("toolwright-p")
+    with pytest.raises(RegistryUnavailable, match=r"a prompt named toolwright-p, .* delete the prompt"):
+        registered(registry, parent, "toolwright-p", "job-1")
+    asked = mlflow.MlflowClient.get_registered_model
+    answers = iter([MlflowException("none", error_code=RESOURCE_DOES_NOT_EXIST)])
+
+    def made_meanwhile(client: Any, name: str) -> Any:
+        for error in answers:
+            raise error
+        return asked(client, name)
+
+    client.create_registered_model("toolwright-q")
+    monkeypatch.setattr(mlflow.MlflowClient, "get_registered_model", made_meanwhile)
+    assert registered(registry, parent, "toolwright-q", "job-1").number == "1"
 
 
 def test_an_artifact_of_a_run_is_fetched_or_is_not_there(

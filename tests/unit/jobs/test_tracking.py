@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from jobs import tracking
 from jobs.doors import BadInput, Stopped
+from jobs.mlflow_answers import PATIENCE
+from jobs.mlflow_runs import MlflowRun
 from jobs.run import RunReference, TrackingUnavailable
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -172,6 +175,49 @@ def test_a_dead_server_at_the_start_is_a_clear_error(
         tracking.child_run("train", data_dir),
     ):
         pass
+
+
+CALLS: dict[str, Callable[[MlflowRun], object]] = {
+    "params": lambda run: run.log_params({"r": 1}),
+    "tags": lambda run: run.set_tags({"a": "b"}),
+    "reading tags": lambda run: run.tags(),
+    "children": lambda run: run.children(),
+    "a curve": lambda run: run.curve("f" * 32, "loss"),
+    "a file": lambda run: run.log_artifact(Path(__file__)),
+    "a dataset": lambda run: run.log_dataset(Path(__file__), name="rows", context="training"),
+    "a table": lambda run: run.log_table({"id": ["a"]}, "answers.json"),
+    "the end": lambda run: run.end("FINISHED"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_that_died_is_named_with_a_remedy_by_every_call(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = MlflowRun(mlflow.MlflowClient("http://127.0.0.1:9"), "f" * 32, "1")
+    with pytest.raises(TrackingUnavailable, match=r"127\.0\.0\.1:9 does not answer; start the server, or"):
+        CALLS[name](run)
+
+
+def test_what_a_server_refuses_is_said_as_a_refusal(client: Any, data_dir: Path) -> None:
+    with tracking.resume_parent(data_dir) as parent:
+        parent.log_params({"r": 1})
+        with pytest.raises(TrackingUnavailable, match=r"refuses this job; mend what it names"):
+            parent.log_params({"r": 2})
+
+
+@pytest.mark.parametrize("given", [None, "7"])
+def test_a_dead_server_is_waited_for_a_while_unless_the_environment_says_how_long(
+    given: str | None, client: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PATIENCE:
+        # Set first, so that what the job sets is taken back after the test.
+        monkeypatch.setenv(name, given or "")
+        if given is None:
+            monkeypatch.delenv(name)
+    with tracking.resume_parent(data_dir):
+        assert {os.environ[name] for name in PATIENCE} == ({given} if given else set(PATIENCE.values()))
 
 
 def test_a_broken_run_file_names_itself(tmp_path: Path) -> None:
