@@ -158,7 +158,7 @@ class PipelineFunctions(Construct):
             settings=settings,
             root=root,
             module="count_costs",
-            files=("lambdas/__init__.py", "lambdas/count_costs.py", "lambdas/billing.py"),
+            files=("lambdas/__init__.py", "lambdas/count_costs.py", "lambdas/billing.py", "lambdas/costs.py"),
             # The embedded AWS runs what the stage `local` describes, and sends nobody a bill.
             environment={"BILLED": "false" if settings.stage == "local" else "true"},
             statements=[

@@ -104,7 +104,7 @@ FUNCTION_FILES = {
     "check_quotas": {"__init__.py", "check_quotas.py", "costs.py"},
     "score_predictions": {"__init__.py", "score_predictions.py"},
     "check_gate": {*RULE_FILES, "check_gate.py", "gate.py", "gate_evidence.py", "gate_words.py"},
-    "count_costs": {"__init__.py", "count_costs.py", "billing.py"},
+    "count_costs": {"__init__.py", "count_costs.py", "billing.py", "costs.py"},
 }
 
 
