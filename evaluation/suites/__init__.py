@@ -1,9 +1,10 @@
 """The suites that a variant is judged by: a file each, ``<name>.yaml`` beside this one.
 
-A file says how the suite is predicted (`kind`), which test rows belong to it (`rows`), by whose rules it is
-graded (`rules`), which figures it is given (`shown` in tables, `also` in the report), by which one variants
-are held against each other (`main_metric`), how long an answer may be (`max_new_tokens`), and the prompt by
-which a language model may judge it too (`judge`). docs/suites.md says what each can be compared with.
+A file says what the suite `asks`, how it is predicted (`kind`), which test rows belong to it (`rows`), by
+whose rules it is graded (`rules`), which figures it is given (`shown` in tables, `also` in the report), by
+which one variants are held against each other (`main_metric`), how long an answer may be
+(`max_new_tokens`), and the prompt by which a language model may judge it too (`judge`). docs/suites.md says
+what each can be compared with.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Suite:
     """How a suite is predicted and measured; see the module."""
 
     name: str
+    asks: str
     kind: Kind
     rows: RowRule
     shown: tuple[str, ...]
@@ -66,7 +68,7 @@ def _check(given: Mapping[str, Any], path: Path) -> None:
     for key in given:
         if key not in known:
             raise BadInput(f"{path}: unknown field {key!r}; known are {', '.join(known)}")
-    for key in ("kind", "rows", "shown", "main_metric"):
+    for key in ("asks", "kind", "rows", "shown", "main_metric"):
         if key not in given:
             raise BadInput(f"{path}: '{key}' is absent")
     for key, choices in _CHOICES.items():
