@@ -23,12 +23,13 @@ from evaluation.report.costs import costs_of, describe_costs, format_usd
 from evaluation.report.gate import EM_DASH, format_points, format_share, read_gate
 from evaluation.report.headline import arrange_suites, describe_start, head_lines
 from evaluation.report.moves import hardly_taken, meaning_of, moves_of
+from evaluation.report.names import names_of
 from evaluation.report.pictures import Picture
 from evaluation.report.plot_curves import SMOOTHING, panels_of
 from evaluation.report.provenance import provenance_of
 from evaluation.report.results import Results
-from evaluation.report.rows import pack_rows
-from evaluation.report.slices import Slice, slices_of
+from evaluation.report.rows import pack_rows, rows_link
+from evaluation.report.slices import Slice, describe_undivided, slices_of
 from evaluation.report.visible import make_visible
 from evaluation.sentences import describe_judge, describe_pair, format_estimate, format_p
 from evaluation.suites import SUITES
@@ -36,6 +37,8 @@ from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+# In this order: what shows rows, and what finds them.
+SCRIPTS = ("rows.js", "report.js")
 # The sections that hold pictures, by what their names begin with.
 PICTURES_OF = {
     "accuracy": ("accuracy",),
@@ -58,9 +61,10 @@ def render_report(results: Results, pictures: Sequence[Picture]) -> str:
     """
     results = arrange_suites(results)
     comparison = results.comparison
-    style, script = (read_template(name) for name in ("report.css", "report.js"))
+    style, script = read_template("report.css"), read_script()
     costs = costs_of(results.plan, comparison)
     gate = read_gate(results.plan)
+    slices = slices_of(comparison, results.contaminated)
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -76,12 +80,14 @@ def render_report(results: Results, pictures: Sequence[Picture]) -> str:
             decisions={suite: decisions_of(found) for suite, found in comparison.summaries.items()},
             pictures=place_pictures(pictures),
             changes=_by_suite(comparison, changes_of(comparison)),
-            slices=_by_suite(comparison, slices_of(comparison, results.contaminated)),
+            slices=_by_suite(comparison, slices),
+            undivided=describe_undivided(slices),
             failures={suite: failures_of(summaries) for suite, summaries in comparison.summaries.items()},
             panels=panels_of(results.curves),
             smoothing=SMOOTHING,
             costs=costs,
             cost_words=describe_costs(costs) if costs else "",
+            names=names_of(results),
             provenance=provenance_of(results),
             row_count=sum(len(rows) for rows in comparison.rows.values()),
             packed_rows=pack_rows(results),
@@ -95,6 +101,11 @@ def render_report(results: Results, pictures: Sequence[Picture]) -> str:
 def read_template(name: str) -> str:
     """The text of a file beside the templates, as the page holds it."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def read_script() -> str:
+    """The page's script: its files, one behind the other."""
+    return "\n".join(map(read_template, SCRIPTS))
 
 
 def policy_of(style: str, script: str) -> str:
@@ -173,6 +184,8 @@ def _environment() -> Environment:
     environment.filters["points"] = format_points
     environment.filters["meaning"] = meaning_of
     environment.filters["name"] = break_name
+    environment.filters["number"] = lambda count: f"{count:,}"
+    environment.filters["rows_link"] = rows_link
     environment.filters["is_long"] = lambda name: len(name) > LONGEST_NAME
     environment.filters["data_uri"] = _as_data_uri
     return environment

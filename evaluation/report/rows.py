@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import urlencode
 
 from evaluation.pairs import Row, outcome_of
+from evaluation.report.changes import Changes, changes_of
 from evaluation.report.results import Results
 from evaluation.report.slices import NO_SOURCE, is_contaminated, language_of, tools_slice
 from evaluation.report.visible import make_visible
@@ -18,6 +20,9 @@ from evaluation.toolcalls.score import Score
 # Fast, and within a few per cent of the smallest.
 COMPRESSION = 6
 NOT_SCORED = Score(None, error="no score has this id")
+Direction = Literal["mended", "broken"]
+# What a row is to the variant before a stage and to the one after it.
+DIRECTIONS: Mapping[Direction, tuple[str, str]] = {"mended": ("wrong", "right"), "broken": ("right", "wrong")}
 
 
 def pack_rows(results: Results) -> str:
@@ -28,14 +33,15 @@ def pack_rows(results: Results) -> str:
 
 
 def rows_of(results: Results) -> dict[str, Any]:
-    """All rows of all suites: ``{variants, suites, tool_lists, rows}``.
+    """All rows of all suites: ``{variants, suites, stages, tool_lists, rows}``.
 
-    `suites`: by name, the `metric` that says which outcome is right, and the `variants`. `tool_lists`: each
-    list once, ``[{name, description, parameters}]``. A row: `id`, `suite`, `source`, `language`, `overlaps`
+    `suites`: by name, the `metric` that says which outcome is right, and the `variants`. `stages`: what a
+    stage may do to a row, ``{name, before, after}`` with each ``{variant, outcome}``. `tool_lists`: each list
+    once, ``[{name, description, parameters}]``. A row: `id`, `suite`, `source`, `language`, `overlaps`
     (whether training asks the same), `decision` (expected), `tools` (the place of its list), `offered` (its
     slice by tools), `messages` (`role`, `text`, `calls`), `gold` (`label`, `text`) and `results` by variant:
-    `outcome` (right, wrong or unscored), `reason`, `decision`, `value`, `parts`, `text`. Every text is made
-    visible.
+    `outcome` (right, wrong or unscored), `reason`, `decision`, `value`, `parts`, `text` (null where no
+    prediction is known). Every text is made visible.
     """
     comparison = results.comparison
     tool_lists: dict[str, int] = {}
@@ -51,11 +57,40 @@ def rows_of(results: Results) -> dict[str, Any]:
     whole = {
         "variants": comparison.variants,
         "suites": suites,
+        "stages": _stages(changes_of(comparison)),
         "tool_lists": [_tools(text) for text in tool_lists],
         "rows": rows,
     }
     shown: dict[str, Any] = _visible(whole)
     return shown
+
+
+def rows_link(one: Changes, direction: Direction, reason: str | None = None) -> str:
+    """The address of the rows that a stage mended or broke, for one reason or for all, in the browser.
+
+    The reason is that of the variant which is wrong: before what is mended, after what is broken.
+    """
+    asked = {"suite": one.suite, "changed": _stage_name(one.a, one.b, direction)}
+    if reason is not None:
+        asked |= {"variant": one.b if direction == "mended" else one.a, "reason": reason}
+    return "#" + urlencode({name: make_visible(text) for name, text in asked.items()})
+
+
+def _stages(changes: Sequence[Changes]) -> list[dict[str, Any]]:
+    pairs = dict.fromkeys((one.a, one.b) for one in changes)
+    return [
+        {
+            "name": _stage_name(a, b, direction),
+            "before": {"variant": b, "outcome": before},
+            "after": {"variant": a, "outcome": after},
+        }
+        for a, b in pairs
+        for direction, (before, after) in DIRECTIONS.items()
+    ]
+
+
+def _stage_name(a: str, b: str, direction: Direction) -> str:
+    return f"{a} over {b}: {direction}"
 
 
 def _record(suite: str, row: Row, results: Results, tool_lists: dict[str, int]) -> dict[str, Any]:
@@ -80,19 +115,19 @@ def _results(suite: Suite, row: Row, results: Results) -> dict[str, Any]:
     row_id = str(row["id"])
     written = results.completions.get(suite.name, {})
     return {
-        variant: _result(suite, row, scores.get(row_id, NOT_SCORED), written.get(variant, {}).get(row_id, ""))
+        variant: _result(suite, row, scores.get(row_id, NOT_SCORED), written.get(variant, {}).get(row_id))
         for variant, scores in results.comparison.scores[suite.name].items()
     }
 
 
-def _result(suite: Suite, row: Row, score: Score, text: str) -> dict[str, str]:
+def _result(suite: Suite, row: Row, score: Score, text: str | None) -> dict[str, str | None]:
     return {
         "outcome": _outcome(suite, row, score),
         "reason": str(score.reason or "") if score.value is not None else str(score.error or ""),
         "decision": str(score.decision or ""),
         "value": "" if score.value is None else f"{score.value:.3g}",
         "parts": ", ".join(f"{name} {part:.3g}" for name, part in score.parts.items()),
-        "text": _likelihoods(text) if suite.kind == "multiple_choice" else text,
+        "text": _likelihoods(text) if text and suite.kind == "multiple_choice" else text,
     }
 
 

@@ -9,18 +9,22 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
 from evaluation.report.gate import NO_GATE
 from evaluation.report.headline import arrange_suites
+from evaluation.report.names import CURVES, REASONS, names_of
 from evaluation.report.page import (
     format_seconds,
-    read_template,
+    read_script,
     render_report,
 )
+from evaluation.report.plot_curves import SHOWN as CURVES_SHOWN
 from evaluation.report.results import Results
 from evaluation.report.rows import rows_of
+from evaluation.toolcalls.score import REASONS as GIVEN
 from tests.unit.evaluation.hostile_run import (
     HOSTILE_VARIANT,
     SHOWN,
@@ -206,6 +210,51 @@ def test_one_variant_alone_has_a_page(hostile_results: Results) -> None:
     assert "No variant was made from another one that has scores." in said
 
 
+def test_every_name_that_the_run_has_is_explained(hostile_results: Results, tree: Tree) -> None:
+    comparison = hostile_results.comparison
+    names = {name: text for group in names_of(hostile_results) for name, text in group.meanings.items()}
+    summaries = [one for by_variant in comparison.summaries.values() for one in by_variant.values()]
+    reasons = {reason for one in summaries for reason in one.reasons} - {"correct"}
+    figures = {name for one in summaries for name in one.metrics}
+    assert names.keys() >= {"base", "sft", "loss", "Holm", *comparison.rows, *reasons, *figures}
+    assert not names.keys() & ({"dpo", "reward", *REASONS} - reasons), "what the run lacks is left out"
+    assert all(names.values())
+    shown = {one.text for one in tree.named("dt")}
+    assert shown >= names.keys()
+
+
+@pytest.mark.parametrize(
+    ("explained", "used"),
+    [(set(REASONS), set(GIVEN) - {"correct"}), (set(CURVES), set(CURVES_SHOWN))],
+    ids=["the grader's reasons", "the curves"],
+)
+def test_every_name_of_a_closed_list_has_a_meaning(explained: set[str], used: set[str]) -> None:
+    assert explained == used
+
+
+def test_each_count_of_changed_rows_leads_to_them(hostile_results: Results, tree: Tree) -> None:
+    """The browser's filters, applied by hand, find as many rows as the link says."""
+    data = rows_of(hostile_results)
+    stages = {one["name"]: one for one in data["stages"]}
+    links = [one for one in tree.named("a") if "changed=" in one.attributes["href"]]
+    assert len(links) == 5
+    for link in links:
+        asked = dict(parse_qsl(link.attributes["href"][1:]))
+        stage = stages[asked["changed"]]
+        found = [
+            row["results"]
+            for row in data["rows"]
+            if row["suite"] == asked["suite"]
+            and all(
+                row["results"][end["variant"]]["outcome"] == end["outcome"]
+                for end in (stage["before"], stage["after"])
+            )
+        ]
+        if "reason" in asked:
+            found = [one for one in found if one[asked["variant"]]["reason"] == asked["reason"]]
+        assert link.text == str(len(found)), asked
+
+
 def test_the_mean_reward_is_explained_where_it_is_shown(tree: Tree, bare_tree: Tree) -> None:
     for page, count in ((tree, 1), (bare_tree, 0)):
         said = [one for one in page.named("p") if one.text.startswith("The mean reward is")]
@@ -216,7 +265,7 @@ def test_the_mean_reward_is_explained_where_it_is_shown(tree: Tree, bare_tree: T
 
 
 def test_script_makes_no_markup_of_data() -> None:
-    script = read_template("report.js")
+    script = read_script()
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|\.on\w+ =", script
     )

@@ -105,6 +105,62 @@ def test_a_long_text_is_folded_and_opens(browser: Page, report_url: str) -> None
     assert browser.evaluate("document.activeElement.tagName") == "PRE", "the focus stays where one reads"
 
 
+def test_a_very_long_text_grows_in_parts_of_whole_characters(browser: Page, report_url: str) -> None:
+    """A browser that has to lay out a million characters at once stands still for seconds."""
+    browser.show(report_url)
+    browser.evaluate(
+        "{ window.parts = showText('x' + '😀'.repeat(75_000)); document.body.append(...parts); }"
+    )
+    seen = []
+    while label := browser.evaluate("parts[1].isConnected && parts[1].textContent"):
+        seen.append((browser.evaluate("parts[0].textContent.length"), label))
+        browser.evaluate("parts[1].click()")
+    assert seen == [
+        (4_001, "Show 100,000 more of 150,001 characters"),
+        (104_001, "Show all 150,001 characters"),
+    ]
+    assert browser.evaluate("parts[0].textContent === 'x' + '😀'.repeat(75_000)")
+    assert browser.evaluate("[...parts[0].children].every((one) => one.textContent.isWellFormed())")
+
+
+def test_a_table_is_a_stop_of_the_keyboard_only_where_it_scrolls(browser: Page, report_url: str) -> None:
+    scrolling = {}
+    for width in (400, 1600):
+        browser.show(report_url, width=width)
+        browser.evaluate(f"{all_of('#figures details')}.forEach((one) => {{ one.open = true; }})")
+        scrolls, stops = "one.scrollWidth > one.clientWidth", "one.tabIndex === 0"
+        seen = f"{all_of('.scroll')}.filter((one) => !one.closest('details:not([open])'))"
+        browser.wait_for(f"{seen}.every((one) => ({scrolls}) === ({stops}))")
+        scrolling[width] = browser.evaluate(f"{seen}.filter((one) => {stops}).length")
+    assert scrolling[400] > scrolling[1600]
+
+
+def test_what_is_folded_is_printed_and_folded_again(browser: Page, report_url: str) -> None:
+    browser.show(report_url)
+    closed = f"{all_of('main details')}.filter((one) => !one.closest('#rows') && !one.open).length"
+    before = browser.evaluate(closed)
+    assert before > 5
+    browser.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.evaluate(closed) == 0
+    browser.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.evaluate(closed) == before
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        shown = browser.evaluate("document.getElementById('rows').innerText")
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+    assert shown.split("\n")[-1] == "The 120 rows are not printed: the page itself shows them."
+
+
+def test_a_completion_that_is_not_known_is_not_said_to_be_empty(browser: Page, report_url: str) -> None:
+    browser.show(report_url)
+    said = {}
+    for text in ("null", "''"):
+        card = f"showResult('base', {{ outcome: 'wrong', text: {text} }})"
+        said[text] = browser.evaluate(f"{card}.lastElementChild.textContent")
+    assert said == {"null": "The completion is not in this report.", "''": "Nothing was written."}
+
+
 def test_thousands_of_tools_come_in_parts(browser: Page, report_url: str) -> None:
     browser.show(f"{report_url}#suite=own&row=long")
     browser.wait_for("document.querySelector('#found .split details')")

@@ -58,6 +58,10 @@ FILTERS: dict[str, tuple[dict[str, str], Callable[[dict[str, Any]], bool]]] = {
         any_result(outcome="wrong", reason="answer_when_should_not"),
     ),
     "variants differ": ({"differs": "yes"}, differs),
+    "mended by a stage": (
+        {"changed": "sft over base: mended"},
+        lambda row: [row["results"][name]["outcome"] for name in ("base", "sft")] == ["wrong", "right"],
+    ),
     "a decision": ({"decision": "cannot_answer"}, lambda row: row["decision"] == "cannot_answer"),
     "a source": ({"source": "part 1"}, lambda row: row["source"] == "part 1"),
     "a hostile source": ({"source": SHOWN}, lambda row: row["source"] == SHOWN),
@@ -82,7 +86,10 @@ def test_filters_find_what_they_say(browser: Page, report_url: str, rows: Rows, 
     chosen, holds = FILTERS[name]
     wanted = [row for row in rows if holds(row)]
     browser.show(f"{report_url}#{urlencode(chosen)}")
-    assert browser.evaluate(COUNT) == f"{len(wanted)} of {len(rows)} rows"
+    counted, _, place = browser.evaluate(COUNT).partition(": ")
+    assert counted == f"{len(wanted)} of {len(rows)} rows"
+    pages = -(-len(wanted) // 25)
+    assert place == (f"1 to 25, page 1 of {pages}" if pages > 1 else "")
     assert browser.evaluate(SHOWN_ROWS) == min(25, len(wanted))
 
 
@@ -187,6 +194,9 @@ def test_pages_are_turned_by_keyboard(browser: Page, report_url: str) -> None:
     assert browser.evaluate("document.querySelector('#found').textContent") != first
     assert browser.evaluate("location.hash") == "#suite=own&page=2"
     assert browser.evaluate("document.activeElement.id") == "count", "a button that goes off keeps no focus"
+    assert browser.evaluate(COUNT) == "60 of 120 rows: 26 to 50, page 2 of 3", (
+        "a live region tells changes alone"
+    )
     browser.evaluate("document.getElementById('after').click()")
     assert browser.evaluate("document.getElementById('after').disabled")
     assert browser.evaluate(SHOWN_ROWS) == 10
@@ -211,3 +221,33 @@ def test_searching_and_opening_need_no_mouse(browser: Page, report_url: str) -> 
     assert reached[-1] == "SUMMARY"
     browser.press("Enter", 13, "\r")
     assert browser.evaluate("document.querySelector('#found > details').open")
+
+
+def test_a_visit_to_a_section_keeps_the_filters_in_the_address(browser: Page, report_url: str) -> None:
+    chosen = "#suite=own&decision=cannot_answer"
+    browser.show(f"{report_url}{chosen}")
+    counted = browser.evaluate(COUNT)
+    browser.evaluate(f"{all_of('.contents a')}.find((one) => one.hash === '#slices').click()")
+    browser.wait_for(f"location.hash === '{chosen}&section=slices'")
+    assert browser.evaluate(COUNT) == counted
+    top = "document.getElementById('slices').getBoundingClientRect().top"
+    browser.show(f"{report_url}{chosen}&section=slices", height=600)
+    browser.wait_for(f"Math.abs({top}) < 100")
+    assert browser.evaluate(COUNT) == counted, "who is sent the address sees what was sent"
+    browser.evaluate(f"{all_of('.contents a')}.find((one) => one.hash === '#rows').click()")
+    browser.wait_for(f"location.hash === '{chosen}'")
+
+
+def test_a_count_of_mended_rows_leads_to_them(browser: Page, report_url: str) -> None:
+    browser.show(report_url)
+    counts = all_of('#changes a[href*="changed="]')
+    count = browser.evaluate(f"{counts}[0].textContent")
+    browser.evaluate(f"{counts}[0].click()")
+    browser.wait_for(f"{COUNT}.startsWith('{count} of ')")
+    assert browser.evaluate("document.getElementById('filter-changed').value") == "sft over base: mended"
+
+
+def test_a_chosen_variant_stands_first(browser: Page, report_url: str) -> None:
+    browser.show(f"{report_url}#suite=own&variant=sft")
+    first = browser.evaluate(f"{all_of('#found .outcomes')}[0].children[1].innerText")
+    assert first.split()[1] == "sft"

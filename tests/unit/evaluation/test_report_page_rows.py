@@ -6,6 +6,7 @@ import json
 import unicodedata
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from evaluation.comparison import compare
 from evaluation.jsonl import write_jsonl
+from evaluation.report.changes import changes_of
 from evaluation.report.results import Results
-from evaluation.report.rows import rows_of
+from evaluation.report.rows import DIRECTIONS, Direction, rows_link, rows_of
 from evaluation.report.visible import make_visible
 from evaluation.suites import SUITES
 from evaluation.toolcalls import score_suite
@@ -268,8 +270,40 @@ def test_a_row_without_score_or_completion_is_there(tmp_path: Path) -> None:
     (tmp_path / "scores" / "base").mkdir(parents=True)
     data = rows_of(Results(compare(None, tmp_path / "data", tmp_path / "scores"), {}))
     found = data["rows"][0]["results"]["base"]
-    assert (found["outcome"], found["value"], found["text"]) == ("unscored", "", "")
+    assert (found["outcome"], found["value"]) == ("unscored", "")
+    assert found["text"] is None, "nothing is known of what was written, which is not nothing written"
     assert found["reason"] == "no score has this id"
+
+
+STAGES = {"sft": "base", "sft-dpo": "sft"}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_what_a_stage_may_do_is_offered_and_linked(tmp_path: Path, direction: Direction) -> None:
+    row = text_row("request_for_info")
+    write_jsonl(tmp_path / "data" / "suites" / "own.jsonl", [row])
+    for variant in ("base", *STAGES):
+        scored = score_suite([row], [{"id": row["id"], "completion": "No.", "format": "hermes"}])
+        write_jsonl(tmp_path / "scores" / variant / "own.jsonl", scored.records())
+    comparison = compare(None, tmp_path / "data", tmp_path / "scores")
+    before, after = DIRECTIONS[direction]
+    offered = [one for one in rows_of(Results(comparison, {}))["stages"] if one["name"].endswith(direction)]
+    assert offered == [
+        {
+            "name": f"{a} over {b}: {direction}",
+            "before": {"variant": b, "outcome": before},
+            "after": {"variant": a, "outcome": after},
+        }
+        for a, b in STAGES.items()
+    ]
+    change = changes_of(comparison)[0]
+    wrong = {"mended": "base", "broken": "sft"}[direction]
+    assert dict(parse_qsl(rows_link(change, direction, "wrong_tool")[1:])) == {
+        "suite": "own",
+        "changed": f"sft over base: {direction}",
+        "variant": wrong,
+        "reason": "wrong_tool",
+    }
 
 
 @pytest.mark.parametrize(
