@@ -9,9 +9,11 @@ from evaluation.comparison import Comparison
 from evaluation.plan import Plan, gate_of, input_of, is_billed, promoted_of
 from evaluation.registry.candidate import Candidate, choose_candidate
 from evaluation.report.costs import costs_of, format_usd
+from evaluation.report.moves import pair_over
 from evaluation.report.results import Results
+from evaluation.rounding import write_points
 from evaluation.sentences import format_share
-from evaluation.target import Target, pair_of, target_of, value_of
+from evaluation.target import Target, target_of, value_of
 
 
 def figures_line(results: Results) -> str:
@@ -84,12 +86,12 @@ def _reason(candidate: Candidate, plan: Plan) -> str:
 
 
 def _gain(variant: str, target: Target, comparison: Comparison) -> str:
-    pair = pair_of(comparison, target, variant)
+    pair = pair_over(comparison, target, variant)
     if pair is None or pair.result.difference is None:
         return ""
     noise = "beyond noise" if pair.is_real else "within noise"
-    before = format_share(value_of(comparison, target.suite, target.over, target.metric))
-    return f", {100 * pair.result.difference:+.1f} points over the {target.over}'s {before} ({noise})"
+    before = format_share(value_of(comparison, target.suite, pair.b, target.metric))
+    return f", {write_points(pair.result.difference)} points over the {pair.b}'s {before} ({noise})"
 
 
 def _cost(candidate: Candidate, results: Results) -> str:

@@ -4,7 +4,8 @@
         [--comparison DIR] [--plan DIR] [--out DIR]
 
 As a job it takes no arguments, comes after the gate, and ends the execution's MLflow run. From the command
-line it makes the same pages of a run's folder; without a ``plan.json`` there is no gate and no cost in them.
+line it makes the same pages of a run's folder; without a ``plan.json`` there is no gate and no cost in them,
+and without the MLflow server that the run reported to (MLFLOW_TRACKING_URI) no curves of its trainings.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from evaluation.report.results import Curves, Results
 from evaluation.report.rows import rows_of
 from evaluation.report.slices import read_contaminated
 from jobs import container
-from jobs.doors import DoorParser, run_door
+from jobs.doors import BadInput, DoorParser, run_door
 from jobs.progress import Progress
 from jobs.run import ChildRun, Run, RunReference
 from jobs.tracking import finish_parent
@@ -88,15 +89,28 @@ def read_results(
     given: argparse.Namespace, predictions: Predictions, curves: Curves, code_hash: str = ""
 ) -> Results:
     """Read all that the report is made from. Raises BadInput naming what cannot be used."""
+    comparison = read_comparison(given.comparison / "comparison.json", given.data, given.scores)
     return Results(
-        comparison=read_comparison(given.comparison / "comparison.json", given.data, given.scores),
+        comparison=comparison,
         completions=read_completions(predictions),
-        plan=read_plan(given.plan),
+        plan=_plan_of(comparison.run_id, given.plan),
         curves=curves,
         contaminated=read_contaminated(given.data),
         data_hash=RunReference.read(given.data).data_hash,
         code_hash=code_hash or None,
     )
+
+
+def _plan_of(run_id: str | None, folder: Path) -> dict[str, Any]:
+    """The plan in a folder. Raises BadInput for another run's, whose verdict and cost are not this one's."""
+    plan = read_plan(folder)
+    planned = plan.get("run_id")
+    if planned and run_id and planned != run_id:
+        raise BadInput(
+            f"{folder / PLAN_FILE} is the plan of run {planned}, but the comparison is of run {run_id}: "
+            "give the folder that holds this run's plan.json, or one without a plan"
+        )
+    return plan
 
 
 def read_curves(run: Run, children: Sequence[ChildRun]) -> dict[str, dict[str, list[tuple[int, float]]]]:

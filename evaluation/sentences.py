@@ -7,6 +7,7 @@ import math
 from evaluation.figures import LOWER_IS_BETTER
 from evaluation.judge import JudgeReport
 from evaluation.pairs import Pair
+from evaluation.rounding import write_number, write_points
 from evaluation.statistics import SIGNIFICANCE, Estimate
 
 
@@ -18,7 +19,8 @@ def format_estimate(one: Estimate) -> str:
     """
     if one.value is None or one.low is None or one.high is None:
         return "—"
-    return f"{100 * one.value:.1f} ({100 * one.low:.1f}–{100 * one.high:.1f})"
+    value, low, high = (write_number(100 * share) for share in (one.value, one.low, one.high))
+    return f"{value} ({low}–{high})"
 
 
 def format_share(share: float | None) -> str:
@@ -27,7 +29,7 @@ def format_share(share: float | None) -> str:
     >>> format_share(0.0583), format_share(None)
     ('5.8%', '—')
     """
-    return "—" if share is None else f"{100 * share:.1f}%"
+    return "—" if share is None else f"{write_number(100 * share)}%"
 
 
 def describe_pair(pair: Pair) -> str:
@@ -60,8 +62,7 @@ def format_p(p: float) -> str:
 
 
 def _signed(share: float) -> str:
-    # Without the sum a small loss would read as -0.0.
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
+    return write_points(share)
 
 
 def _rows(pair: Pair) -> str:
@@ -129,9 +130,10 @@ def describe_judge(report: JudgeReport) -> str:
     """Say what a judge made of a variant's answers, or why it says nothing."""
     if report.status == "not_run":
         return f"not run: {report.reason}"
+    unjudged = "".join(f"; {_count(rows, 'row')} not judged: {why}" for why, rows in report.unjudged.items())
     kappa = "none" if report.kappa.value is None else f"{report.kappa.value:.2f}"
     judge = f"{report.model}, prompt {report.prompt}, kappa {kappa} on {report.kappa.n} gold answers"
     if report.withheld:
-        return f"withheld: {report.reason} ({judge})"
+        return f"withheld: {report.reason} ({judge}){unjudged}"
     accuracy, f1 = (format_estimate(report.metrics[name]) for name in ("accuracy", "macro_f1"))
-    return f"accuracy {accuracy}, macro F1 {f1}, {report.judged} rows ({judge})"
+    return f"accuracy {accuracy}, macro F1 {f1}, {_count(report.judged, 'row')} ({judge}){unjudged}"

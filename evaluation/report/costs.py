@@ -11,8 +11,9 @@ from typing import Any
 
 from evaluation.comparison import Comparison
 from evaluation.report.changes import MADE_FROM
-from evaluation.suites import SUITES
-from evaluation.target import UNTRAINED, Target, pair_of, target_of
+from evaluation.report.moves import is_gain, pair_over
+from evaluation.rounding import write_number
+from evaluation.target import UNTRAINED, Target, target_of
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class JobCost:
 
 @dataclass(frozen=True)
 class VariantCost:
-    """What the jobs that a variant needs cost together, and what they gained over base.
+    """What the jobs that a variant needs cost together, and what they gained over variant `over`.
 
-    `points`: the suite's main metric over base, in percentage points, None where there is no base to compare
-    with. `usd_per_point`: None unless the gain is real and above 0.
+    `points`: the target's figure over that variant, in percentage points, None where there is none to compare
+    with. `is_better`: whether they are in the figure's favour. `usd_per_point`: None unless the gain is real.
     """
 
     variant: str
@@ -44,14 +45,17 @@ class VariantCost:
     points: float | None
     is_real: bool
     usd_per_point: float | None
+    over: str | None = None
+    is_better: bool = False
 
 
 @dataclass(frozen=True)
 class Costs:
     """A run's costs.
 
-    `usd`: of all jobs whose cost is known, None where none is. `suite`: the one whose points are counted.
+    `usd`: of all jobs whose cost is known, None where none is. `target`: the figure whose points are counted.
     `is_billed`: False for a run on the embedded AWS, whose amounts are what AWS would have billed.
+    `overridden`: the instances whose price is not the list's, but was set.
     """
 
     lines: Sequence[JobCost]
@@ -60,8 +64,22 @@ class Costs:
     prices_as_of: str | None
     variants: Sequence[VariantCost]
     note: str
-    suite: str | None = None
+    target: Target | None = None
     is_billed: bool = True
+    overridden: Sequence[str] = ()
+
+    @property
+    def prices(self) -> str:
+        """Which prices these are."""
+        dated = f"list prices of {self.prices_as_of}" if self.prices_as_of else "list prices"
+        return f"{dated}, but {', '.join(self.overridden)} as set" if self.overridden else dated
+
+    @property
+    def gained(self) -> str:
+        """What points are counted of, and over which variants."""
+        over = " or ".join(dict.fromkeys(one.over for one in self.variants if one.over))
+        figure = f" by {self.target.name}" if self.target else ""
+        return f"{figure}{f' over {over}' if over else ''}"
 
 
 def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
@@ -73,16 +91,16 @@ def costs_of(plan: Mapping[str, Any], comparison: Comparison) -> Costs | None:
     lines = _lines(cost.get("lines") or (), actual.get("lines") or ())
     known = _sum([line.usd for line in lines], whole=False)
     target = target_of(plan, comparison)
-    suite = None if target is None else target.suite
     return Costs(
         lines=lines,
         usd=known if known is None or actual.get("usd") is None else actual["usd"],
         at_most_usd=cost.get("at_most_usd"),
         prices_as_of=cost.get("prices_as_of"),
-        variants=[_variant_cost(name, lines, suite, comparison) for name in comparison.variants],
+        variants=[_variant_cost(name, lines, target, comparison) for name in comparison.variants],
         note=str(cost.get("note") or ""),
-        suite=suite,
+        target=target,
         is_billed=cost.get("billed") is not False,
+        overridden=[str(name) for name in cost.get("overridden") or ()],
     )
 
 
@@ -91,7 +109,8 @@ def describe_costs(costs: Costs) -> str:
 
     The amounts are those of the jobs that a variant needs: it alone would have cost so much.
     """
-    return " ".join([describe_total(costs), *(_describe_variant(one) for one in costs.variants)])
+    figure = f" of {costs.target.name}" if costs.target else ""
+    return " ".join([describe_total(costs), *(_describe_variant(one, figure) for one in costs.variants)])
 
 
 def _lines(planned: Sequence[Mapping[str, Any]], actual: Sequence[Mapping[str, Any]]) -> list[JobCost]:
@@ -115,21 +134,24 @@ def _job_cost(job: str, planned: Mapping[str, Any], actual: Mapping[str, Any]) -
 
 
 def _variant_cost(
-    variant: str, lines: Sequence[JobCost], suite: str | None, comparison: Comparison
+    variant: str, lines: Sequence[JobCost], target: Target | None, comparison: Comparison
 ) -> VariantCost:
     by_job = {line.job: line.usd for line in lines}
     usd = _sum([by_job.get(job) for job in jobs_of(variant)], whole=True)
-    pair = pair_of(comparison, Target(suite, SUITES[suite].main_metric), variant) if suite else None
-    difference = pair.result.difference if pair else None
-    is_real = pair is not None and pair.is_real
-    points = None if difference is None else 100 * difference
-    pays = is_real and points is not None and points > 0
+    pair = pair_over(comparison, target, variant) if target else None
+    if pair is None or pair.result.difference is None:
+        return VariantCost(variant, usd, None, False, None)
+    points = 100 * pair.result.difference
+    is_better = points != 0 and is_gain(pair)
+    pays = pair.is_real and is_better and usd is not None
     return VariantCost(
         variant=variant,
         usd=usd,
         points=points,
-        is_real=is_real,
-        usd_per_point=usd / points if pays and usd is not None and points else None,
+        is_real=pair.is_real,
+        usd_per_point=usd / abs(points) if pays and usd is not None else None,
+        over=pair.b,
+        is_better=is_better,
     )
 
 
@@ -162,29 +184,30 @@ def _sum(amounts: Sequence[float | None], whole: bool) -> float | None:
 def describe_total(costs: Costs) -> str:
     """Say what the run cost, or would have cost where nothing is billed, beside the estimate."""
     most = "" if costs.at_most_usd is None else f"estimated at no more than {format_usd(costs.at_most_usd)}"
-    prices = f"list prices of {costs.prices_as_of}" if costs.prices_as_of else "list prices"
     open_jobs = [line.job for line in costs.lines if line.usd is None]
     without = f"without {', '.join(open_jobs)}" if open_jobs and costs.usd is not None else ""
     if costs.is_billed:
         spent = "No cost is known yet" if costs.usd is None else f"The run cost {format_usd(costs.usd)}"
-        return f"{', '.join(filter(None, (spent, most)))} ({'; '.join(filter(None, (prices, without)))})."
+        return (
+            f"{', '.join(filter(None, (spent, most)))} ({'; '.join(filter(None, (costs.prices, without)))})."
+        )
     spent = (
-        f"No cost at {prices} is known yet"
+        f"No cost at {costs.prices} is known yet"
         if costs.usd is None
-        else f"The run would have cost {format_usd(costs.usd)} at {prices}"
+        else f"The run would have cost {format_usd(costs.usd)} at {costs.prices}"
     )
     notes = "; ".join(filter(None, (most, without)))
     return f"{spent}{f' ({notes})' if notes else ''}; nothing was billed."
 
 
-def _describe_variant(one: VariantCost) -> str:
+def _describe_variant(one: VariantCost, figure: str) -> str:
     spent = "cost unknown" if one.usd is None else format_usd(one.usd)
     if one.points is None:
         return f"{one.variant}: {spent}."
-    gain = f"{one.points:+.1f} points over base"
+    gain = f"{write_number(one.points, signed=True)} points{figure} over {one.over}"
     if one.usd_per_point is not None:
         return f"{one.variant}: {spent} for {gain}, {format_usd(one.usd_per_point)} a point."
-    if one.is_real and one.points < 0:
+    if one.is_real and not one.is_better:
         return f"{one.variant}: {spent}, {gain}: a real loss."
     return f"{one.variant}: {spent}, {gain}: {'a real gain' if one.is_real else 'no gain beyond noise'}."
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.plan import Plan, gate_of
+from evaluation.rounding import write_number, write_points
 from evaluation.sentences import format_p
 
 NO_GATE = "No gate was asked for."
@@ -25,6 +26,7 @@ class RuleLine:
 
     kind: str
     figure: str
+    over: str
     value: str
     over_value: str
     difference: str
@@ -41,7 +43,6 @@ class VariantRules:
     """The rules that one variant was held to, those that it failed first."""
 
     variant: str
-    over: str
     lines: Sequence[RuleLine]
 
     @property
@@ -65,21 +66,17 @@ def read_gate(plan: Plan) -> GateView:
     gate = gate_of(plan)
     verdict, dot, rest = str(gate.get("statement") or NO_GATE).partition(". ")
     rules: Sequence[Mapping[str, Any]] = gate.get("rules") or ()
-    names = dict.fromkeys((str(rule.get("variant", "")), str(rule.get("over") or "")) for rule in rules)
+    names = dict.fromkeys(str(rule.get("variant", "")) for rule in rules)
     return GateView(
         verdict + dot.rstrip(),
         rest,
         gate.get("promoted"),
-        [VariantRules(variant, over, _lines_of(rules, variant, over)) for variant, over in names],
+        [VariantRules(variant, _lines_of(rules, variant)) for variant in names],
     )
 
 
-def _lines_of(rules: Sequence[Mapping[str, Any]], variant: str, over: str) -> list[RuleLine]:
-    held = [
-        rule
-        for rule in rules
-        if (str(rule.get("variant", "")), str(rule.get("over") or "")) == (variant, over)
-    ]
+def _lines_of(rules: Sequence[Mapping[str, Any]], variant: str) -> list[RuleLine]:
+    held = [rule for rule in rules if str(rule.get("variant", "")) == variant]
     return sorted(map(rule_line, held), key=lambda line: line.passed)
 
 
@@ -90,10 +87,11 @@ def rule_line(rule: Mapping[str, Any]) -> RuleLine:
     return RuleLine(
         kind=str(rule.get("kind", "")),
         figure=f"{rule.get('suite', '')}/{rule.get('metric', '')}",
+        over=str(rule.get("over") or EM_DASH),
         value=format_share(rule.get("value")),
         over_value=format_share(rule.get("over_value")),
         difference=difference if EM_DASH in (low, high) else f"{difference} ({low} to {high})",
-        tolerance=EM_DASH if tolerance is None else f"{100 * tolerance:.1f}",
+        tolerance=EM_DASH if tolerance is None else write_number(100 * tolerance),
         p=_p_of(rule),
         rows=EM_DASH if rule.get("n") is None else f"{rule['n']:,}",
         passed=rule.get("passed") is True,
@@ -124,7 +122,7 @@ def format_share(share: float | None) -> str:
     >>> format_share(0.341), format_share(None)
     ('34.1', '—')
     """
-    return EM_DASH if share is None else f"{100 * share:.1f}"
+    return EM_DASH if share is None else write_number(100 * share)
 
 
 def format_points(share: float | None) -> str:
@@ -133,4 +131,4 @@ def format_points(share: float | None) -> str:
     >>> format_points(0.041), format_points(None)
     ('+4.1', '—')
     """
-    return EM_DASH if share is None else f"{100 * share:+.1f}"
+    return EM_DASH if share is None else write_points(share)

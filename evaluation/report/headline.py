@@ -11,10 +11,11 @@ from typing import TypeVar
 from evaluation.comparison import Comparison, Pair
 from evaluation.report.costs import Costs, describe_total
 from evaluation.report.gate import GateView
-from evaluation.report.moves import Move, is_gain, meaning_of, moves_of
+from evaluation.report.moves import Move, is_gain, meaning_of, moves_of, pair_over
 from evaluation.report.results import Results
+from evaluation.rounding import write_points
 from evaluation.sentences import format_p, format_share
-from evaluation.target import Target, best_of, pair_of, target_of, trained_of, value_of
+from evaluation.target import BASELINE, Target, best_of, target_of, trained_of, value_of
 
 WORST_SHOWN = 2
 Found = TypeVar("Found")
@@ -67,11 +68,12 @@ def describe_start(run_id: str | None) -> str | None:
     """When a run began, by the time that an execution's name carries.
 
     >>> describe_start("tune-20261122-100737-c4c2"), describe_start("mine")
-    ('22 November 2026, 10:07', None)
+    ('22 November 2026, 10:07 by the clock of where it was begun', None)
     """
     for stamp in _STAMP.findall(run_id or ""):
         try:
-            return f"{datetime.strptime(stamp, '%Y%m%d-%H%M%S'):%-d %B %Y, %H:%M}"
+            begun = datetime.strptime(stamp, "%Y%m%d-%H%M%S")
+            return f"{begun:%-d %B %Y, %H:%M} by the clock of where it was begun"
         except ValueError:
             continue
     return None
@@ -83,14 +85,14 @@ def _in_order(by_suite: Mapping[str, Found], order: Sequence[str]) -> dict[str, 
 
 def _describe_best(comparison: Comparison, target: Target | None, best: str | None) -> str:
     if target is None or best is None:
-        return "No trained variant of this run has a figure to be judged by."
+        return "none: no variant of this run was trained." if target else "none: no suite has rows."
     value = format_share(value_of(comparison, target.suite, best, target.metric))
-    pair = pair_of(comparison, target, best)
+    pair = pair_over(comparison, target, best)
     said = f"{best}: {target.name} {value}"
     if pair is None or pair.result.difference is None or pair.p_holm is None:
         return f"{said}, held against no other variant."
-    before = format_share(value_of(comparison, target.suite, target.over, target.metric))
-    points = f"{100 * pair.result.difference:+.1f} points over {target.over} ({before})"
+    before = format_share(value_of(comparison, target.suite, pair.b, target.metric))
+    points = f"{write_points(pair.result.difference)} points over {pair.b} ({before})"
     return f"{said}, {points}: {_is_it_real(pair)}, {format_p(pair.p_holm)} on {pair.result.n:,} rows."
 
 
@@ -104,11 +106,12 @@ def _describe_worse(comparison: Comparison, best: str | None) -> str:
     found = next((one for one in moves_of(comparison) if one.a == best), None)
     if best is None or found is None:
         return "There is nothing to hold a trained variant against."
+    named = best if found.b == BASELINE else f"{best} over {found.b}"
     if not found.worse:
-        return f"{best}: no figure beyond noise."
+        return f"{named}: no figure beyond noise."
     shown = "; ".join(_describe_move(one) for one in found.worse[:WORST_SHOWN])
     left_out = len(found.worse) - WORST_SHOWN
-    return f"{best}: {shown}{f'; and {left_out} more' if left_out > 0 else ''}."
+    return f"{named}: {shown}{f'; and {left_out} more' if left_out > 0 else ''}."
 
 
 def _describe_move(one: Move) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluation.comparison import Comparison, Pair
 from evaluation.figures import FIGURES, LOWER_IS_BETTER
 from evaluation.report.changes import MADE_FROM
-from evaluation.target import BASELINE, value_of
+from evaluation.target import BASELINE, Target, pair_of, value_of
 from evaluation.toolcalls.decision import DECISIONS
 
 RECALL = "recall_"
 CALL = "tool_call"
+PROMPTED = "prompt"
 # Of all rows, below which a variant hardly ever takes a decision.
 HARDLY = 0.02
 
@@ -55,12 +56,25 @@ class VariantMoves:
 
 
 def moves_of(comparison: Comparison) -> list[VariantMoves]:
-    """What moved beyond noise for every variant over base; over what it was made from in a run without base.
+    """What moved beyond noise for every variant over base, else over prompt, else over what it was made from.
 
-    All shares of rows count, each suite's main figure and those that the gate may guard.
+    All shares of rows count, each suite's main figure and those that the gate may guard. A variant that is
+    held against none of them is left out.
     """
     held = [(a, b) for a in comparison.variants if (b := _held_against(comparison, a))]
     return [_moves(comparison, a, b) for a, b in held]
+
+
+def pair_over(comparison: Comparison, target: Target, variant: str) -> Pair | None:
+    """The variant held by the target over its `over`, else over the first that `moves_of` would take.
+
+    None where no row tells them apart, or there is nothing to hold it against.
+    """
+    for over in dict.fromkeys((target.over, *_partners(variant))):
+        pair = pair_of(comparison, replace(target, over=over), variant)
+        if pair is not None and pair.result.difference is not None:
+            return pair
+    return None
 
 
 def is_gain(pair: Pair) -> bool:
@@ -110,8 +124,13 @@ def _hardly(suite: str, decision: str, taken: int, rows: int, expected: int) -> 
 
 
 def _held_against(comparison: Comparison, a: str) -> str | None:
-    b = BASELINE if BASELINE in comparison.variants else MADE_FROM.get(a)
-    return b if b in comparison.variants and b != a else None
+    known = {(pair.a, pair.b) for pair in comparison.pairs}
+    return next((b for b in _partners(a) if (a, b) in known), None)
+
+
+def _partners(variant: str) -> list[str]:
+    """What a variant is best held against, the first first."""
+    return [BASELINE, PROMPTED, *filter(None, [MADE_FROM.get(variant)])]
 
 
 def _moves(comparison: Comparison, a: str, b: str) -> VariantMoves:

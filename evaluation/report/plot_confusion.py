@@ -15,10 +15,12 @@ from evaluation.report.plot_words import count_rows, two_lines
 from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
 
-CELL, TABLE_HEAD = 0.28, 0.44
+CELL, TABLE_HEAD = 0.28, 0.6
 VARIANT_LETTERS = 12
 OTHERS = "others"
 NAMES = (*DECISIONS, MALFORMED, OTHERS)
+# The one name with a word wider than a column.
+NARROW_HEADS = {MALFORMED: "mal-\nformed_\ncall"}
 # So that the count in the darkest cell is read in the colour of the text, on a light page and on a dark one.
 DARKEST = 0.7
 
@@ -56,8 +58,9 @@ def _draw_table(
 ) -> None:
     sheet.write_head(top + TABLE_HEAD / 2, label_of(variant, VARIANT_LETTERS))
     for x, name in enumerate(taken):
-        head = two_lines(name)
-        sheet.axes.text(x + 0.5, top + TABLE_HEAD / 2, head, ha="center", va="center", fontsize=SMALL - 1)
+        head = NARROW_HEADS.get(name) or two_lines(name)
+        place = (x + 0.5, top + TABLE_HEAD - 0.06)
+        sheet.axes.text(*place, head, ha="center", va="bottom", fontsize=SMALL)
     for line, name in enumerate(expected):
         y = top + TABLE_HEAD + line * CELL
         sheet.write_label(y + CELL / 2, name)

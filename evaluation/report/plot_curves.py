@@ -56,7 +56,7 @@ class Panel:
     def ends(self) -> tuple[str, str]:
         """Where the line begins and ends."""
         line = self.smoothed
-        return f"{line[0]:.3g}", f"{line[-1]:.3g}"
+        return write_value(line[0]), write_value(line[-1])
 
 
 def panels_of(curves: Curves) -> list[Panel]:
@@ -77,6 +77,15 @@ def draw_curves(curves: Curves) -> Drawing | None:
     title = "How the trainings went, by step"
     alt = "; ".join(map(_said, panels))
     return Drawing("curves", title, alt, partial(_draw, title, panels))
+
+
+def write_value(value: float) -> str:
+    """A value with three digits that count, so that those of one figure are alike.
+
+    >>> write_value(1.7), write_value(0.863), write_value(250)
+    ('1.70', '0.863', '250')
+    """
+    return f"{value:#.3g}".rstrip(".")
 
 
 def smooth(values: Sequence[float]) -> list[float]:
@@ -153,7 +162,7 @@ def _draw_panel(axes: Axes, panel: Panel, colour: str, theme: Theme) -> None:
     axes.grid(axis="y", color=theme.grid, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.patch.set_alpha(0)
-    axes.tick_params(length=0, labelsize=SMALL - 0.5, labelcolor=theme.muted)
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=theme.muted)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     for side in ("top", "right", "left"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from matplotlib.figure import Figure
 
@@ -22,27 +22,29 @@ from evaluation.report.plot_sheet import (
 )
 from evaluation.report.plot_themes import SMALL, Theme
 from evaluation.report.plot_words import count_rows, two_lines
-from evaluation.report.slices import Slice
+from evaluation.report.slices import NO_SOURCE, OTHERS, Slice
+from evaluation.rounding import write_number
 from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
 from evaluation.toolcalls.decision import DECISIONS
 
-MAX_COLUMNS = 4
-# Hundredths between two columns, each of which is a hundred wide.
-BETWEEN = 40
+MAX_COLUMNS = 6
+# From so many on, columns are narrow: their scales name the ends alone, and stand further apart.
+NARROW_COLUMNS = 4
 # Hundredths left of 0, so that half a mark and its figure have room beside the lines' names.
 BEFORE = 16
 # Inches beyond 100% in a single column, where the figure of a variant that is always right stands.
 ROOM = 0.65
 COLUMN_LINE = 0.18
-SLICE_LETTERS, COLUMN_LETTERS = 20, 9
+# Of the names of slices and of columns; the second where columns are narrow.
+SLICE_LETTERS, COLUMN_LETTERS = (20, 16), (9, 7)
 FEW_ROWS = 10
 BY_NAMES = {
     "tools": "by tools offered",
     "length": "by length of the prompt in characters",
     "language": "by language, guessed",
     "source": "by source",
-    "overlap": "by overlap with the training rows",
+    "contamination": "by contamination: whether training asks the same",
 }
 
 
@@ -119,7 +121,7 @@ def draw_slices(suite: str, slices: Sequence[Slice], variants: Sequence[str]) ->
     title = f"{suite}: {SUITES[suite].main_metric} by slice of the rows, with 95% intervals"
     sections = [
         _section_of_slices(BY_NAMES[by], found, shown)
-        for shown in _chunks(list(variants))
+        for shown in _chunked(list(variants))
         for by, found in divided.items()
     ]
     alt = f"{suite}, weakest slice of {FEW_ROWS} rows or more: {_weakest(divided, variants)}"
@@ -131,7 +133,7 @@ def draw_rewards(suite: str, rewards: Mapping[str, Estimate], variants: list[str
     title = f"{suite}: mean reward by variant, with 95% intervals"
     section = _by_variant(f"{suite}: mean value of the scores", rewards)
     said = [
-        f"{label_of(name)} {'none scored' if one.value is None else f'{one.value:.2f}'}"
+        f"{label_of(name)} {'none scored' if one.value is None else write_number(one.value, 2)}"
         for name, one in rewards.items()
     ]
     draw = partial(_draw, title, [section], variants, "share")
@@ -151,21 +153,44 @@ def _by_variant(head: str, figures: Mapping[str, Estimate]) -> Section:
 
 
 def _section_of_slices(head: str, slices: Sequence[Slice], variants: Sequence[str]) -> Section:
+    is_narrow = len(variants) > NARROW_COLUMNS
+    folder = common_folder([one.name for one in slices if one.name not in (OTHERS, NO_SOURCE)])
     lines = [
         Line(
-            label_of(one.name.removesuffix(" characters"), SLICE_LETTERS),
+            label_of(one.name.removeprefix(folder).removesuffix(" characters"), SLICE_LETTERS[is_narrow]),
             count_rows(one.rows),
             [one.figures.get(variant) for variant in variants],
             list(variants),
         )
         for one in slices
     ]
-    return Section(head, [label_of(name, COLUMN_LETTERS) for name in variants], lines)
+    named = f"{head}, all in {label_of(folder)}" if folder else head
+    return Section(named, [label_of(name, COLUMN_LETTERS[is_narrow]) for name in variants], lines)
 
 
-def _chunks(variants: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(variants), MAX_COLUMNS):
-        yield variants[start : start + MAX_COLUMNS]
+def common_folder(names: Sequence[str]) -> str:
+    """What several names begin with, up to a slash; empty where they have none in common.
+
+    >>> common_folder(["a/b/one", "a/b/other"]), common_folder(["a/one", "two"]), common_folder(["a/one"])
+    ('a/b/', '', '')
+    """
+    if len(names) < 2:
+        return ""
+    levels = zip(*(name.split("/")[:-1] for name in names), strict=False)
+    return "".join(f"{level[0]}/" for level in takewhile(lambda level: len(set(level)) == 1, levels))
+
+
+def _chunked(variants: list[str]) -> Iterator[list[str]]:
+    """All variants beside each other, or in as few parts as there have to be, alike in size."""
+    parts = -(-len(variants) // MAX_COLUMNS)
+    size = -(-len(variants) // parts) if parts else 1
+    for start in range(0, len(variants), size):
+        yield variants[start : start + size]
+
+
+def _step(columns: int) -> int:
+    """Hundredths from one column to the next, each of which is a hundred wide."""
+    return 170 if columns >= NARROW_COLUMNS else 140
 
 
 def _draw(title: str, sections: Sequence[Section], variants: list[str], unit: str, theme: Theme) -> Figure:
@@ -175,36 +200,38 @@ def _draw(title: str, sections: Sequence[Section], variants: list[str], unit: st
     is_single = columns == 1
     room = 100 * ROOM / (sheet.axes.get_position().width * WIDTH - ROOM)
     # The last column's figures reach beyond 100 by half of what stands between two.
-    end = 100 + room if is_single else columns * (100 + BETWEEN) - BETWEEN / 2
+    step = _step(columns)
+    end = 100 + room if is_single else columns * step - (step - 100) / 2
     sheet.axes.set_xlim(-3 if is_single else -BEFORE, end)
     y = 0.0
     for section in sections:
-        _draw_section(sheet, section, y, variants, unit, is_single)
+        _draw_section(sheet, section, y, variants, unit, 0 if is_single else step)
         y += section.height
     _write_scale(sheet, columns, unit)
     return sheet.figure
 
 
 def _draw_section(
-    sheet: Sheet, section: Section, top: float, variants: list[str], unit: str, is_single: bool
+    sheet: Sheet, section: Section, top: float, variants: list[str], unit: str, step: int
 ) -> None:
+    """`step`: from one column to the next, 0 where there is a single one."""
     sheet.write_head(top + HEAD / 2, section.head)
     start = top + section.head_height
     end = start + LINE * len(section.lines)
     for number, name in enumerate(section.columns):
-        place = number * (100 + BETWEEN) + 50
+        place = number * step + 50
         sheet.axes.text(
             place, start - 0.06, name, ha="center", va="bottom", fontsize=SMALL, color=sheet.theme.ink
         )
     for number in range(max(len(section.columns), 1) if section.lines else 0):
-        left = number * (100 + BETWEEN)
+        left = number * step
         sheet.axes.vlines([left, left + 50, left + 100], start, end, color=sheet.theme.grid, linewidth=0.8)
     for number, line in enumerate(section.lines):
         y = start + (number + 0.5) * LINE
         sheet.write_label(y, line.label, line.note)
         for column, (one, variant) in enumerate(zip(line.marks, line.variants, strict=True)):
             style = sheet.theme.style_of(variant, variants)
-            _draw_mark(sheet, column * (100 + BETWEEN), y, one, style, unit, is_single)
+            _draw_mark(sheet, column * step, y, one, style, unit, is_single=not step)
 
 
 def _draw_mark(
@@ -214,6 +241,7 @@ def _draw_mark(
     one: Estimate | None,
     style: tuple[str, str],
     unit: str,
+    *,
     is_single: bool,
 ) -> None:
     axes, theme = sheet.axes, sheet.theme
@@ -241,27 +269,25 @@ def _draw_mark(
     if is_single:
         axes.text(high + 2, y, text, ha="left", va="center", fontsize=SMALL)
     else:
-        axes.text(value, y - 0.045, text, ha="center", va="bottom", fontsize=SMALL - 0.5)
+        axes.text(value, y - 0.045, text, ha="center", va="bottom", fontsize=SMALL)
 
 
 def _written(value: float, unit: str, is_single: bool) -> str:
     if unit == "share":
-        return f"{value:.2f}"
-    return f"{value:.1%}" if is_single else f"{100 * value:.0f}"
+        return write_number(value, 2)
+    return f"{write_number(100 * value)}%" if is_single else write_number(100 * value, 0)
 
 
 def _write_scale(sheet: Sheet, columns: int, unit: str) -> None:
-    steps = (0, 50, 100)
-    ticks = {number * (100 + BETWEEN) + step: step for number in range(columns) for step in steps}
+    steps = (0, 100) if columns >= NARROW_COLUMNS else (0, 50, 100)
+    ticks = {number * _step(columns) + step: step for number in range(columns) for step in steps}
     # Without the sign the ends of two neighbouring columns stay apart.
     texts = {step: f"{step / 100:g}" if unit == "share" else _percentage(step, columns) for step in steps}
     sheet.axes.set_xticks(list(ticks), [texts[step] for step in ticks.values()])
-    if columns == MAX_COLUMNS:
-        sheet.axes.tick_params(labelsize=SMALL - 1.5)
 
 
 def _percentage(step: int, columns: int) -> str:
-    return f"{step}%" if step and columns < MAX_COLUMNS else str(step)
+    return f"{step}%" if step and columns < NARROW_COLUMNS else str(step)
 
 
 def _listed(lines: Sequence[Line]) -> str:
@@ -285,10 +311,10 @@ def _weakest(grouped: Mapping[str, Sequence[Slice]], variants: Sequence[str]) ->
             and figure.n >= FEW_ROWS
         ]
         value, name = min(known, default=(None, ""))
-        weakest = "none" if value is None else f"{label_of(name, 40)} {value:.1%}"
+        weakest = "none" if value is None else f"{label_of(name, 40)} {write_number(100 * value)}%"
         said.append(f"{label_of(variant)} {weakest}")
     return ", ".join(said)
 
 
 def _percent(one: Estimate | None) -> str:
-    return "none scored" if one is None or one.value is None else f"{one.value:.1%}"
+    return "none scored" if one is None or one.value is None else f"{write_number(100 * one.value)}%"

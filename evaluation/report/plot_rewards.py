@@ -15,6 +15,7 @@ from evaluation.report.costs import Costs, format_usd
 from evaluation.report.plot_estimates import draw_rewards
 from evaluation.report.plot_sheet import MARGIN, WIDTH, Drawing, label_of, open_sheet
 from evaluation.report.plot_themes import SMALL, Theme
+from evaluation.rounding import write_number
 from evaluation.statistics import Estimate
 from evaluation.summary import estimate_rows
 from evaluation.target import target_of
@@ -25,15 +26,15 @@ from evaluation.toolcalls.score import Score
 PARTS = 10_000
 _UNSCORED = Score(None, error="no score has this id")
 HEIGHT, LABEL_LINE = 3.0, 0.25
-LEFT, FOOT, LABELS_WIDTH = 0.62, 0.5, 1.95
+LEFT, FOOT, LABELS_WIDTH = 0.62, 0.5, 2.2
 
 
 def draw_reward_and_cost(comparison: Comparison, costs: Costs | None) -> Drawing | None:
     """Rewards against costs, or rewards alone where none is known; None where nothing is scored."""
-    target = target_of({}, comparison)
-    suite = costs.suite if costs else target.suite if target else None
-    if suite is None or not comparison.scores.get(suite):
+    target = costs.target if costs else target_of({}, comparison)
+    if target is None or not comparison.scores.get(target.suite):
         return None
+    suite = target.suite
     rewards = mean_rewards(comparison.rows[suite], comparison.scores[suite])
     if all(one.value is None for one in rewards.values()):
         return None
@@ -43,7 +44,8 @@ def draw_reward_and_cost(comparison: Comparison, costs: Costs | None) -> Drawing
         return draw_rewards(suite, rewards, comparison.variants)
     title = f"{suite}: mean reward (with 95% interval) against what the variant's jobs cost"
     alt = f"{suite}, mean reward: " + ", ".join(
-        f"{label_of(name)} {rewards[name].value:.2f} for {format_usd(usd)}" for name, usd in placed.items()
+        f"{label_of(name)} {write_number(rewards[name].value or 0.0, 2)} for {format_usd(usd)}"
+        for name, usd in placed.items()
     )
     draw = partial(_draw, title, rewards, placed, comparison.variants)
     return Drawing("reward_and_cost", title, alt, draw)
@@ -80,24 +82,20 @@ def _draw(
         one, usd = rewards[name], spent[name]
         colour, marker = theme.style_of(name, variants)
         axes.vlines(usd, one.low or 0.0, one.high or 0.0, color=theme.ink, linewidth=1.3)
-        axes.plot(
-            usd, value, marker, color=colour, markersize=8, markeredgecolor=theme.ink, markeredgewidth=0.7
-        )
-        axes.annotate(
-            f"{label_of(name, 11)} {value:.2f}, {format_usd(usd)}",
-            (usd, value),
-            (1.05, places[name]),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=SMALL,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": theme.muted,
-                "linewidth": 0.7,
-                "shrinkB": 5,
-                "relpos": (0, 0.5),
-            },
-        )
+        # In the field and, as a line from there would cross the others' intervals, beside its label.
+        for place, beside in (((usd, value), axes.transData), ((1.08, places[name]), axes.transAxes)):
+            axes.plot(
+                *place,
+                marker,
+                transform=beside,
+                color=colour,
+                markersize=8,
+                markeredgecolor=theme.ink,
+                markeredgewidth=0.7,
+                clip_on=False,
+            )
+        text = f"{label_of(name, 11)} {write_number(value, 2)}, {format_usd(usd)}"
+        axes.text(1.14, places[name], text, transform=axes.transAxes, va="center", fontsize=SMALL)
     return figure
 
 

@@ -17,9 +17,9 @@ from matplotlib.transforms import blended_transform_factory
 from evaluation.report.plot_themes import LARGE, SMALL, Theme
 from evaluation.report.visible import make_visible
 
-# Inches: shown 368 pixels wide, the smallest letters are 9 pixels high.
+# Inches.
 WIDTH = 5.4
-LINE, HEAD, GAP, FOOT, MARGIN = 0.36, 0.3, 0.16, 0.34, 0.12
+LINE, HEAD, GAP, FOOT, MARGIN = 0.38, 0.3, 0.16, 0.34, 0.12
 # Of the letter n in the normal size.
 LETTER = 0.0925
 TITLE_LINE, TITLE_LETTERS = 0.22, 52
@@ -61,17 +61,17 @@ class Sheet:
     def write_label(self, y: float, text: str, note: str = "") -> None:
         """Name a line, with a smaller note below."""
         place = self.axes.get_yaxis_transform()
-        rise = 0.075 if note else 0.0
+        rise = 0.08 if note else 0.0
         self.axes.text(-0.02, y - rise, text, transform=place, ha="right", va="center")
         if note:
             self.axes.text(
                 -0.02,
-                y + 0.085,
+                y + 0.095,
                 note,
                 transform=place,
                 ha="right",
                 va="center",
-                fontsize=SMALL - 1,
+                fontsize=SMALL,
                 color=self.theme.muted,
             )
 

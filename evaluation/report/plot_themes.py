@@ -17,7 +17,8 @@ BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 # In the order of VARIANTS; the first, of base, is the colour of the text.
 _COLOURS = (None, ORANGE, BLUE, GREEN, VERMILION, SKY, YELLOW, PURPLE)
 _MARKERS = "osD^vPX*<>hp"
-SMALL, NORMAL, LARGE = 9.5, 10.5, 12.0
+# Points: shown 368 pixels wide, a sheet of 5.4 inches makes 9.65 pixels of the smallest.
+SMALL, NORMAL, LARGE = 10.2, 10.5, 12.0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evaluation.report.costs import costs_of
 from evaluation.report.results import Results
 
 NOT_RECORDED = "not recorded"
@@ -14,7 +15,7 @@ def provenance_of(results: Results) -> list[tuple[str, str]]:
     """Names and values, for the report's last section; what a run outside of an execution lacks is said."""
     plan, comparison = results.plan, results.comparison
     given: Mapping[str, Any] = plan.get("input") or {}
-    cost: Mapping[str, Any] = plan.get("cost") or {}
+    costs = costs_of(plan, comparison)
     test_sets = [
         (f"test set {suite}", f"{one.digest}, {one.rows} rows") for suite, one in comparison.test_sets.items()
     ]
@@ -27,8 +28,8 @@ def provenance_of(results: Results) -> list[tuple[str, str]]:
         ("data", _said(results.data_hash)),
         ("code", _said(results.code_hash)),
         *test_sets,
-        ("test rows that training asks too", str(len(results.contaminated))),
-        ("prices of", _said(cost.get("prices_as_of"))),
+        ("contaminated test rows", str(len(results.contaminated))),
+        ("prices", _said(costs and costs.prices)),
     ]
 
 

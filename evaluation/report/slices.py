@@ -27,6 +27,7 @@ from evaluation.toolcalls.metrics import graded_of
 from evaluation.toolcalls.score import Score
 
 MAX_NAMED = 8
+CONTAMINATION = "contamination"
 OTHERS, NO_SOURCE = "others", "no source named"
 # By the most tools that a row of each slice offers.
 TOOLS = ((0, "no tools"), (1, "1 tool"), (4, "2–4 tools"), (9, "5–9 tools"))
@@ -38,8 +39,8 @@ _UNSCORED = Score(None, error="no score has this id")
 class Slice:
     """Rows of a suite that are alike in one respect, and how every variant does on them.
 
-    `by`: tools, length, language, source or overlap. `name`: which of them. `rows`: how many of the suite's,
-    unscored ones included. `figures`: the suite's main metric by variant.
+    `by`: tools, length, language, source or contamination. `name`: which of them. `rows`: how many of the
+    suite's, unscored ones included. `figures`: the suite's main metric by variant.
     """
 
     suite: str
@@ -50,11 +51,11 @@ class Slice:
 
 
 def slices_of(comparison: Comparison, contaminated: frozenset[str]) -> list[Slice]:
-    """Slice every suite; `contaminated`: ids of test rows, or of conversations, that training asks too.
+    """Slice every suite; `contaminated`: ids of test rows, or of conversations, that a training row asks too.
 
-    The order is that of the suites, within one tools, length, language, source, overlap. Of sources and
-    languages the commonest eight are named and the rest is summed as others. Rows are sliced by overlap only
-    where one of the suite's is contaminated.
+    The order is that of the suites, within one tools, length, language, source, contamination. Of sources and
+    languages the commonest eight are named and the rest is summed as others. Rows are sliced by contamination
+    only where one of the suite's is contaminated.
     """
     found = []
     for suite, rows in comparison.rows.items():
@@ -64,6 +65,27 @@ def slices_of(comparison: Comparison, contaminated: frozenset[str]) -> list[Slic
                 for name, chosen in _grouped(rows, names).items()
             ]
     return found
+
+
+def describe_undivided(slices: Sequence[Slice]) -> str:
+    """Say what contaminated means, and which suites languages and contamination make no slices of."""
+    by_suite: dict[str, dict[str, list[str]]] = {}
+    for one in slices:
+        by_suite.setdefault(one.suite, {}).setdefault(one.by, []).append(one.name)
+    said = ["A test row is contaminated where a training row asks the same, and clean where none does."]
+    alike = {suite: named["language"][0] for suite, named in by_suite.items() if len(named["language"]) == 1}
+    if alike:
+        names = ", ".join(sorted(set(alike.values())))
+        said.append(
+            f"All rows of {' and '.join(alike)} are in one language as far as a guess can tell ({names}), so "
+            "that there are no slices by language."
+        )
+    clean = [suite for suite, named in by_suite.items() if CONTAMINATION not in named]
+    if clean:
+        said.append(
+            f"All rows of {' and '.join(clean)} are clean, so that there are no slices by contamination."
+        )
+    return " ".join(said)
 
 
 def read_contaminated(data_dir: Path) -> frozenset[str]:
@@ -99,7 +121,7 @@ def _names_of(rows: Sequence[Row], contaminated: frozenset[str]) -> dict[str, di
     }
     is_known = [is_contaminated(row, contaminated) for row in rows]
     if any(is_known):
-        by["overlap"] = (
+        by[CONTAMINATION] = (
             ["clean", "contaminated"],
             ["contaminated" if known else "clean" for known in is_known],
         )

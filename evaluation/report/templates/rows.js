@@ -113,7 +113,7 @@ function resultsOf(row, variant) {
 function fillRow(part, data, row, variant) {
   const link = make("a", { href: `#${new URLSearchParams({ suite: row.suite, row: row.id })}` }, "Link to this row");
   const facts = [...showName(`${row.suite}, row`, row.id), ...showName("source", row.source), `language ${row.language} · `];
-  if (row.overlaps) facts.push("a training row asks the same · ");
+  if (row.overlaps) facts.push("contaminated · ");
   const prompt = make("div", {}, make("h3", {}, "Prompt"), ...row.messages.map(showMessage));
   const rest = make("div", {}, make("h3", {}, "Tools"), ...showTools(data.tool_lists[row.tools]),
     make("h3", {}, "Gold"), ...showGold(row));

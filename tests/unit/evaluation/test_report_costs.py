@@ -199,16 +199,21 @@ RULES = [
 @pytest.mark.parametrize(
     ("gate", "suites", "expected"),
     [
-        pytest.param({"rules": RULES}, ["when2call_mcq", "own"], "when2call_mcq", id="the-gates-target"),
-        pytest.param({"rules": RULES}, ["own"], "own", id="a-target-that-was-not-run"),
-        pytest.param(None, ["when2call_mcq", "own", "multi_turn"], "own", id="no-gate"),
-        pytest.param({"rules": []}, ["when2call_mcq", "multi_turn"], "multi_turn", id="the-last-suite"),
+        pytest.param(
+            {"rules": RULES}, ["when2call_mcq", "own"], "when2call_mcq/acc_norm", id="the-gates-target"
+        ),
+        pytest.param({"rules": RULES}, ["own"], "own/accuracy", id="a-target-that-was-not-run"),
+        pytest.param(None, ["when2call_mcq", "own", "multi_turn"], "own/accuracy", id="no-gate"),
+        pytest.param(
+            {"rules": []}, ["when2call_mcq", "multi_turn"], "multi_turn/accuracy", id="the-last-suite"
+        ),
     ],
 )
 def test_points_are_those_of_the_target(gate: Any, suites: list[str], expected: str) -> None:
     found = costs_of({**plan({}), "gate": gate}, comparison({"base": 1}, suites))
     assert found is not None
-    assert found.suite == expected
+    assert found.target is not None
+    assert found.target.name == expected
 
 
 @pytest.mark.parametrize(
@@ -248,6 +253,62 @@ def test_the_words_name_every_amount() -> None:
         "The run cost $2.47, estimated at no more than $15.51 (list prices of 2026-09; without report)."
     )
     assert "base: $0.20." in words
-    assert "sft: $0.75 for +30.0 points over base, $0.03 a point." in words
-    assert "prompt: $0.25, +2.0 points over base: no gain beyond noise." in words
-    assert "dpo: $0.65, -30.0 points over base: a real loss." in words
+    assert "sft: $0.75 for +30.0 points of own/accuracy over base, $0.03 a point." in words
+    assert "prompt: $0.25, +2.0 points of own/accuracy over base: no gain beyond noise." in words
+    assert "dpo: $0.65, -30.0 points of own/accuracy over base: a real loss." in words
+
+
+OTHER_TARGETS: dict[str, tuple[dict[str, str], str]] = {
+    "another figure": (
+        {"metric": "decision_accuracy"},
+        "sft: $0.75 for +30.0 points of own/decision_accuracy over base, $0.03 a point.",
+    ),
+    "a rate of faults falls": (
+        {"metric": "malformed_rate"},
+        "sft: $0.75 for -30.0 points of own/malformed_rate over base, $0.03 a point.",
+    ),
+    "a rate of faults rises": (
+        {"metric": "malformed_rate", "over": "sft"},
+        "sft-dpo: $1.20, +10.0 points of own/malformed_rate over sft: a real loss.",
+    ),
+    "over another than base": (
+        {"metric": "decision_accuracy", "over": "prompt"},
+        "sft: $0.75 for +28.0 points of own/decision_accuracy over prompt, $0.03 a point.",
+    ),
+    "a pair that nobody compares": (
+        {"metric": "decision_accuracy", "over": "dpo"},
+        "sft: $0.75 for +30.0 points of own/decision_accuracy over base, $0.03 a point.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_TARGETS)
+def test_points_are_those_of_the_targets_figure_and_named_so(name: str) -> None:
+    rule, said = OTHER_TARGETS[name]
+    malformed = wrong("malformed_call", decision="malformed_call")
+    skill = {**SKILL, "sft-dpo": 60}
+    rows = [text_row("request_for_info", str(number)) for number in range(ROWS)]
+    scores = {one: [RIGHT] * right + [malformed] * (ROWS - right) for one, right in skill.items()}
+    found = costs_of(
+        {**plan(USD), "gate": {"rules": [{"kind": "target", "suite": "own", **rule}]}},
+        comparison_of({"own": rows}, {"own": scores}, has_guarded=True),
+    )
+    assert found is not None
+    assert said in describe_costs(found)
+    assert found.gained.startswith(f" by own/{rule['metric']} over ")
+
+
+def test_without_base_a_gain_is_over_what_there_is() -> None:
+    found = costs(skill={"prompt": 40, "sft": 70, "sft-dpo": 71})
+    assert [(one.variant, one.over) for one in found.variants] == [
+        ("prompt", None),
+        ("sft", "prompt"),
+        ("sft-dpo", "prompt"),
+    ]
+    assert found.gained == " by own/accuracy over prompt"
+
+
+def test_a_price_that_was_set_is_not_called_the_lists() -> None:
+    found = costs_of(plan(USD, overridden=["ml.g5.xlarge"]), comparison())
+    assert found is not None
+    assert "(list prices of 2026-09, but ml.g5.xlarge as set; without report)" in describe_costs(found)

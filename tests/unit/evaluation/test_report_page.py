@@ -157,14 +157,15 @@ def test_every_difference_is_said(hostile_results: Results, tree: Tree) -> None:
 
 
 def test_each_rule_says_whether_it_passed_and_by_what(tree: Tree) -> None:
-    table = next(one for one in tree.named("table") if f"{SHOWN} over {SHOWN}: percentages" in one.text)
+    table = next(one for one in tree.named("table") if f"{SHOWN}: rules, in percentages" in one.text)
     lines = cells_of(tree, table)
     assert [line[0] for line in lines[1:]] == ["✗ failed", "✓ passed"], "what failed stands first"
-    assert lines[1][2:] == ["—", "—", "fell beyond its tolerance", "60.0", "—", "—", "—"], (
+    assert {line[2] for line in lines[1:]} == {SHOWN}, "over which variant"
+    assert lines[1][3:] == ["—", "—", "fell beyond its tolerance", "60.0", "—", "—", "—"], (
         "a rule that lacks figures is shown all the same"
     )
     figures = ["+30.0 (+20.0 to +40.0)", "0.0", "rose beyond noise", "60.0", "30.0", "p < 0.001, Holm", "60"]
-    assert lines[2][2:] == figures
+    assert lines[2][3:] == figures
     assert f"✗ failed {SHOWN}: 1 of 2 rules failed" in [one.text for one in tree.named("h3")]
 
 

@@ -110,21 +110,30 @@ def test_the_first_sentence_is_the_verdict(name: str) -> None:
 
 def test_rules_stand_by_variant_and_failed_ones_first() -> None:
     passed = {**RULE, "passed": True, "metric": "accuracy"}
-    rules = [passed, {**passed, "variant": "dpo"}, RULE, {**passed, "metric": "malformed_rate"}]
+    rules = [
+        passed,
+        {**passed, "variant": "dpo"},
+        RULE,
+        {**passed, "metric": "malformed_rate"},
+        {**RULE, "over": "prompt"},
+    ]
     gate = read_gate({"gate": {"statement": "x", "promoted": "dpo", "rules": rules}})
     assert gate.promoted == "dpo"
-    assert [(one.variant, one.over, len(one.failed)) for one in gate.variants] == [
-        ("sft", "base", 1),
-        ("dpo", "base", 0),
-    ]
-    figures = [line.figure for line in gate.variants[0].lines]
-    assert figures == ["own/over_call_rate", "own/accuracy", "own/malformed_rate"], "else in the gate's order"
+    found = [(one.variant, len(one.failed), len(one.lines)) for one in gate.variants]
+    assert found == [("sft", 2, 4), ("dpo", 0, 1)], "whatever they are held over"
+    figures = [(line.figure.removeprefix("own/"), line.over) for line in gate.variants[0].lines]
+    assert figures == [
+        ("over_call_rate", "base"),
+        ("over_call_rate", "prompt"),
+        ("accuracy", "base"),
+        ("malformed_rate", "base"),
+    ], "else in the gate's order"
 
 
 @pytest.mark.parametrize(
     ("share", "written"),
-    [(0.041, "+4.1"), (-0.2, "-20.0"), (0.0, "+0.0"), (None, "—")],
-    ids=["gain", "loss", "nothing", "absent"],
+    [(0.041, "+4.1"), (-0.2, "-20.0"), (0.0, "+0.0"), (-0.0001, "+0.0"), (0.0125, "+1.3"), (None, "—")],
+    ids=["gain", "loss", "nothing", "next to nothing", "a half", "absent"],
 )
 def test_points(share: float | None, written: str) -> None:
     assert format_points(share) == written

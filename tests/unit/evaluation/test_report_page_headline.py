@@ -28,6 +28,7 @@ from tests.unit.evaluation.page_tree import Tree, cells_of
 from tests.unit.evaluation.rows import call_row, text_row
 
 ROWS = 60
+CLOCK = "by the clock of where it was begun"
 # The first third expects a call.
 CALLS = 20
 RIGHT_CALL = RIGHT._replace(decision="tool_call")
@@ -47,6 +48,7 @@ SCORES: Mapping[str, Sequence[Score]] = {
     "sft": taken(20, 20),
     "dpo": taken(2, 10),
 }
+SCORES = {**SCORES, "prompt": SCORES["base"], "mine": SCORES["dpo"], "sft-dpo": SCORES["sft"]}
 
 
 @lru_cache
@@ -131,7 +133,7 @@ def test_the_best_is_the_best_trained(metric: str, best: str) -> None:
     [
         pytest.param(
             ("base",),
-            "No trained variant of this run has a figure to be judged by.",
+            "none: no variant of this run was trained.",
             "There is nothing to hold a trained variant against.",
             id="base-alone",
         ),
@@ -180,8 +182,40 @@ def test_moves_are_real_and_sorted_by_direction_and_size() -> None:
             assert one.after - one.before == pytest.approx(one.pair.result.difference)
 
 
-def test_without_base_a_variant_is_held_against_what_it_was_made_from() -> None:
-    assert moves_of(run("sft", "dpo")) == []
+HELD: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
+    "over base": (("base", "prompt", "sft"), [("prompt", "base"), ("sft", "base")]),
+    "else over prompt": (("prompt", "sft"), [("sft", "prompt")]),
+    "else over what it was made from": (("sft", "sft-dpo"), [("sft-dpo", "sft")]),
+    "else over none": (("sft", "dpo"), []),
+    "a name that is unknown is held against nothing": (("base", "mine"), []),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_variant_is_held_against_the_first_partner_that_there_is(name: str) -> None:
+    variants, held = HELD[name]
+    assert [(one.a, one.b) for one in moves_of(run(*variants))] == held
+
+
+def test_without_base_head_and_moves_name_the_same_partner() -> None:
+    said = lines(run("prompt", "sft"), {})
+    assert said["Best trained"].startswith(
+        "sft: own/accuracy 66.7%, +53.3 points over prompt (13.3%): a real"
+    )
+    assert said["Got worse"].startswith("sft over prompt: own/over_call_rate 0.0% → 50.0%")
+
+
+def test_the_best_is_held_over_what_the_gate_names_and_else_over_what_there_is() -> None:
+    for over, named in (("prompt", "prompt"), ("dpo", "base")):
+        said = lines(run("base", "prompt", "sft", "dpo"), plan(target("own", "accuracy", over=over)))
+        assert f"points over {named} (13.3%)" in said["Best trained"]
+
+
+def test_the_verdict_counts_all_rules_of_a_variant_whatever_they_are_held_over() -> None:
+    rules = [target("own", "accuracy", passed=over == "base", over=over) for over in ("base", "dpo")]
+    assert lines(run("base", "sft", "dpo"), plan(*rules))["Gate"] == (
+        "No variant is promoted: sft failed 1 of 2 rules."
+    )
 
 
 def test_what_base_hardly_does_is_said_where_a_variant_learns_it() -> None:
@@ -194,8 +228,8 @@ def test_what_base_hardly_does_is_said_where_a_variant_learns_it() -> None:
 @pytest.mark.parametrize(
     ("run_id", "said"),
     [
-        ("tune-20261122-100737-c4c2", "22 November 2026, 10:07"),
-        ("tune-20260301-000000", "1 March 2026, 00:00"),
+        ("tune-20261122-100737-c4c2", f"22 November 2026, 10:07 {CLOCK}"),
+        ("tune-20260301-000000", f"1 March 2026, 00:00 {CLOCK}"),
         ("20261399-100737", None),
         ("a120261122-1007371", None),
         ("nightly", None),

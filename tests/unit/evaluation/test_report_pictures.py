@@ -29,11 +29,12 @@ from evaluation.report.headline import arrange_suites
 from evaluation.report.pictures import Picture, draw_pictures
 from evaluation.report.plot_confusion import draw_confusion
 from evaluation.report.plot_curves import draw_curves, panels_of, smooth
-from evaluation.report.plot_estimates import SLICE_LETTERS, draw_accuracy, draw_recall
+from evaluation.report.plot_estimates import SLICE_LETTERS, draw_accuracy, draw_recall, draw_slices
 from evaluation.report.plot_rewards import LABEL_LINE, mean_rewards, spread_labels
 from evaluation.report.plot_sheet import LABEL_LETTERS, Drawing, label_of, letters_of
 from evaluation.report.plot_themes import DARK, LIGHT, PAPER
 from evaluation.report.results import Curves, Results
+from evaluation.report.slices import slices_of
 from evaluation.toolcalls.score import REASONS, Score
 from tests.unit.evaluation.comparisons import RIGHT, UNSCORED, comparison_of, wrong
 from tests.unit.evaluation.rows import TIMER, text_row
@@ -138,8 +139,12 @@ def picture(name: str) -> Picture:
 
 @lru_cache(maxsize=len(RUNS))
 def drawings(run: str) -> list[Drawing]:
-    made = [make() for _, make in pictures._makers(arrange_suites(RUNS[run].results()))]
-    return [one for one in made if one is not None]
+    return made(RUNS[run])
+
+
+def made(run: Made) -> list[Drawing]:
+    drawn = [make() for _, make in pictures._makers(arrange_suites(run.results()))]
+    return [one for one in drawn if one is not None]
 
 
 def texts_of(svg: str) -> list[str]:
@@ -185,6 +190,8 @@ def check_svg(svg: str) -> None:
     assert not [value for value in values if NO_NUMBER.search(value)]
     assert not [value for value in values if value.startswith(("http:", "https:"))]
     assert not NO_NUMBER.search(" ".join(texts_of(svg)))
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\w+ )*([\d.]+)px", svg)]
+    assert min(sizes) * 368 / float(root.get("width", "").removesuffix("pt")) >= 9.6, "on a telephone"
 
 
 def test_the_png_is_on_white_and_as_wide_as_the_others() -> None:
@@ -249,7 +256,7 @@ def test_a_variant_looks_the_same_in_every_run_and_unlike_the_others() -> None:
 
 def test_a_hostile_name_is_text_and_no_formula() -> None:
     slices = picture("slices_own")
-    shown = label_of(HOSTILE, SLICE_LETTERS)
+    shown = label_of(HOSTILE, SLICE_LETTERS[0])
     assert "$" in shown
     assert shown in texts_of(slices.light)
     assert "<script" not in slices.light
@@ -295,14 +302,14 @@ def test_the_scales_of_neighbours_are_apart() -> None:
         boxes = Recorder(slices.draw(PAPER)).boxes
     bottom = max(box[4] for box in boxes)
     scale = sorted((left, right, text) for text, left, _, right, low in boxes if low > bottom - 3)
-    assert [text for _, _, text in scale] == ["0", "50", "100"] * 4
+    assert [text for _, _, text in scale] == ["0", "100"] * 4
     letter = scale[0][1] - scale[0][0]
     assert all(after[0] - before[1] >= 0.6 * letter for before, after in pairwise(scale))
 
 
 @pytest.mark.parametrize("name", ["recall", "confusion_own", "changes_own"])
 def test_decisions_and_reasons_are_named_as_in_the_tables(name: str) -> None:
-    words = " ".join(texts_of(picture(name).light)).replace("_ ", "_")
+    words = " ".join(texts_of(picture(name).light)).replace("_ ", "_").replace("mal- ", "mal")
     comparison = RUNS["as-usual"].results().comparison
     (sft,) = (one for one in changes_of(comparison) if (one.suite, one.a) == ("own", "sft"))
     known = {
@@ -338,13 +345,13 @@ def test_the_ends_in_the_table_are_those_of_the_line() -> None:
         ("loss", "sft-dpo"),
         ("rewards/margins", "dpo"),
     ]
-    assert panels[0].ends == ("2", "3")
+    assert panels[0].ends == ("2.00", "3.00")
     drawing = draw_curves(noisy)
     assert drawing is not None
     texts = texts_of(pictures._draw_svg(drawing, LIGHT))
     for one in panels:
         assert " → ".join(one.ends) in texts
-    assert panels[2].ends != ("0", "3"), "of the line, which is smoothed"
+    assert panels[2].ends != ("0.00", "3.00"), "of the line, which is smoothed"
 
 
 class Recorder:
@@ -362,6 +369,25 @@ class Recorder:
             self.boxes.append((text, x - height + descent, y - width, x + descent, y))
         elif text.strip():
             self.boxes.append((text, x, y - height + descent, x + width, y + descent))
+
+
+def test_all_variants_of_a_pipeline_stand_beside_each_other() -> None:
+    variants = ["base", "prompt", "sft", "dpo", "sft-dpo"]
+    (slices,) = (one for one in made(Made(variants=variants)) if one.name == "slices_own")
+    texts = texts_of(pictures._draw_svg(slices, LIGHT))
+    sections = [text for text in texts if text.startswith("by ")]
+    assert len(sections) == len(set(sections)) == 4
+    assert all(texts.count(name) == len(sections) for name in variants)
+
+
+def test_what_all_sources_begin_with_stands_in_the_heading_alone() -> None:
+    rows = [{**text_row("direct", str(n)), "source": f"examples/rows/{'ab'[n % 2]}"} for n in range(20)]
+    comparison = comparison_of({"own": rows}, {"own": {"base": [RIGHT] * 20}})
+    drawing = draw_slices("own", slices_of(comparison, frozenset()), ["base"])
+    assert drawing is not None
+    texts = texts_of(pictures._draw_svg(drawing, LIGHT))
+    assert {"by source, all in examples/rows/", "a", "b"} <= set(texts)
+    assert not [text for text in texts if text.endswith("/a")]
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -394,7 +420,7 @@ def test_no_text_is_cut_off_or_written_over(run: str) -> None:
         pytest.param("changes_own", "sft over base mended ", id="what-a-stage-did"),
         pytest.param("slices_own", "own, weakest slice of 10 rows or more: base ", id="where-it-is-weak"),
         pytest.param("reward_and_cost", "base 0.", id="what-was-paid"),
-        pytest.param("curves", "sft: loss from 2 at step 1 to 1.5 at step 2", id="from-and-to"),
+        pytest.param("curves", "sft: loss from 2.00 at step 1 to 1.50 at step 2", id="from-and-to"),
     ],
 )
 def test_the_words_beside_a_picture_say_what_it_shows(name: str, said: str) -> None:
@@ -422,7 +448,7 @@ def test_what_has_diverged_is_left_out_and_the_rest_drawn() -> None:
     sft = [(1, 2.0), (2, math.nan), (3, math.inf), (4, -1e308), (5, 3.0)]
     drawing = draw_curves({"loss": {"sft": sft, "dpo": [(1, math.nan)]}, "reward": {"rft": [(7, 0.5)]}})
     assert drawing is not None
-    assert drawing.alt == "sft: loss from 2 at step 1 to 3 at step 5; rft: reward 0.5 at step 7"
+    assert drawing.alt == "sft: loss from 2.00 at step 1 to 3.00 at step 5; rft: reward 0.500 at step 7"
     check_svg(pictures._draw_svg(drawing, LIGHT))
 
 

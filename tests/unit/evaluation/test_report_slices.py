@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.overlap import OVERLAP
-from evaluation.report.slices import MAX_NAMED, Slice, read_contaminated, slices_of
+from evaluation.report.slices import MAX_NAMED, Slice, describe_undivided, read_contaminated, slices_of
 from jobs.doors import BadInput
 from tests.unit.evaluation.comparisons import RIGHT, UNSCORED, comparison_of, wrong
 from tests.unit.evaluation.rows import TIMER, text_row
@@ -153,14 +153,45 @@ def test_every_row_is_in_exactly_one_slice_of_each_kind(made: list[tuple[int, st
     counted: Counter[str] = Counter()
     for one in slices_of(comparison, known):
         counted[one.by] += one.rows
-    kinds = {"tools", "length", "language", "source"} | ({"overlap"} if known else set())
+    kinds = {"tools", "length", "language", "source"} | ({"contamination"} if known else set())
     assert counted == dict.fromkeys(kinds, len(rows))
 
 
 def test_a_turn_of_a_contaminated_conversation_is_contaminated() -> None:
     rows = [row("a", conversation="talk"), row("b", conversation="other"), row("c")]
-    found = sliced(rows, "overlap", frozenset({"talk", "c"}))
+    found = sliced(rows, "contamination", frozenset({"talk", "c"}))
     assert {name: one.rows for name, one in found.items()} == {"clean": 1, "contaminated": 2}
+
+
+ENGLISH = "What will the weather be like in Paris tomorrow, and should I take an umbrella?"
+GERMAN = "Wie wird das Wetter morgen in München am Abend, und brauche ich einen Schirm?"
+
+
+@pytest.mark.parametrize(
+    ("asked", "contaminated", "said"),
+    [
+        pytest.param(
+            [ENGLISH, ENGLISH],
+            NOTHING,
+            "All rows of own are in one language as far as a guess can tell (en), so that there are no slices "
+            "by language. All rows of own are clean, so that there are no slices by contamination.",
+            id="neither",
+        ),
+        pytest.param(
+            [ENGLISH, GERMAN],
+            NOTHING,
+            "All rows of own are clean, so that there are no slices by contamination.",
+            id="two-languages",
+        ),
+        pytest.param([ENGLISH, GERMAN], frozenset({"0"}), "", id="both"),
+    ],
+)
+def test_what_makes_no_slices_is_said(asked: list[str], contaminated: frozenset[str], said: str) -> None:
+    rows = [row(str(n), messages=[{"role": "user", "content": text}]) for n, text in enumerate(asked)]
+    comparison = comparison_of({"own": rows}, {"own": {"base": [RIGHT] * len(rows)}})
+    meaning, _, rest = describe_undivided(slices_of(comparison, contaminated)).partition("none does.")
+    assert meaning.startswith("A test row is contaminated where a training row asks the same")
+    assert rest.strip() == said
 
 
 def test_suites_are_sliced_in_their_order_and_by_their_own_main_metric() -> None:

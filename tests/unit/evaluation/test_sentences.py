@@ -125,4 +125,4 @@ def test_averages_over_seeds_say_so_and_claim_no_power() -> None:
 
 def test_an_estimate_without_rows_is_a_dash() -> None:
     assert format_estimate(Estimate(None, None, None, 0)) == "—"
-    assert format_estimate(Estimate(1.0, 0.7225, 1.0, 10)) == "100.0 (72.2–100.0)"
+    assert format_estimate(Estimate(1.0, 0.7225, 1.0, 10)) == "100.0 (72.3–100.0)"
