@@ -105,6 +105,32 @@ def test_a_broken_plan_is_named(tmp_path: Path, content: str, words: str) -> Non
         report_results.main(given)
 
 
+@pytest.mark.parametrize(
+    ("ran", "planned", "is_refused"),
+    [
+        pytest.param("run-1", "run-1", False, id="its-own"),
+        pytest.param("run-1", "run-2", True, id="another-runs"),
+        pytest.param(None, "run-2", False, id="a-comparison-outside-of-a-run"),
+        pytest.param("run-1", None, False, id="a-plan-that-names-none"),
+    ],
+)
+def test_a_plan_of_another_run_is_refused(
+    tmp_path: Path, ran: str | None, planned: str | None, is_refused: bool
+) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps({"run_id": planned, "gate": {"promoted": "sft"}}))
+    if is_refused:
+        with pytest.raises(BadInput, match=r"plan\.json is the plan of run run-2, but .* of run run-1: give"):
+            report_results._plan_of(ran, tmp_path)
+    else:
+        assert report_results._plan_of(ran, tmp_path)["gate"] == {"promoted": "sft"}
+
+
+def test_the_help_says_what_curves_need(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        report_results.main(["--help"])
+    assert "MLFLOW_TRACKING_URI" in capsys.readouterr().out
+
+
 def test_a_comparison_of_other_scores_is_refused(tmp_path: Path) -> None:
     given = write_compared(tmp_path)
     path = tmp_path / "out" / "comparison.json"
@@ -232,7 +258,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 def client(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {
         "MLFLOW_TRACKING_URI": store,
-        "RUN_ID": tmp_path.name,
+        "RUN_ID": "run-1",
         "CODE_HASH": "c0de",
         "BASE_MODEL": "tiny",
         # Each test has models of its own.
@@ -251,7 +277,7 @@ def client(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 def track(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Start the execution's run and its jobs' runs; returns the id of the first."""
     with tracking.start_parent(folder.name) as parent:
-        RunReference(folder.name, parent.experiment_id, parent.run_id, "da7a", "rev1").write(folder / "data")
+        RunReference("run-1", parent.experiment_id, parent.run_id, "da7a", "rev1").write(folder / "data")
     for variant in SKILL:
         for stage in ("train", "predict"):
             monkeypatch.setenv("TRAINING_JOB_NAME", f"{folder.name}-{stage}-{variant}")

@@ -173,8 +173,8 @@ GERMAN = "Wie wird das Wetter morgen in München am Abend, und brauche ich einen
         pytest.param(
             [ENGLISH, ENGLISH],
             NOTHING,
-            "All rows of own are in one language as far as a guess can tell (en), so that there are no slices "
-            "by language. All rows of own are clean, so that there are no slices by contamination.",
+            "All rows of own are in one language as far as a guess can tell (en), so that there are no "
+            "slices by language. All rows of own are clean, so that there are no slices by contamination.",
             id="neither",
         ),
         pytest.param(

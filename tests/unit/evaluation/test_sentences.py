@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from evaluation.judge import JudgeReport
 from evaluation.pairs import Pair
-from evaluation.sentences import describe_pair, format_estimate, format_p
+from evaluation.sentences import describe_judge, describe_pair, format_estimate, format_p
 from evaluation.statistics import Estimate, PairedDifference
+
+NOTHING = Estimate(None, None, None, 0)
 
 
 def pair(
@@ -126,3 +131,19 @@ def test_averages_over_seeds_say_so_and_claim_no_power() -> None:
 def test_an_estimate_without_rows_is_a_dash() -> None:
     assert format_estimate(Estimate(None, None, None, 0)) == "—"
     assert format_estimate(Estimate(1.0, 0.7225, 1.0, 10)) == "100.0 (72.3–100.0)"
+
+
+def test_rows_that_a_judge_left_open_are_counted_with_their_cause() -> None:
+    unjudged = {"the reply names no decision": 1, "no answer in time": 12}
+    judged = JudgeReport(
+        "judged",
+        model="m",
+        prompt="p",
+        judged=1,
+        unjudged=unjudged,
+        metrics=dict.fromkeys(("accuracy", "macro_f1"), NOTHING),
+    )
+    said = "; 1 row not judged: the reply names no decision; 12 rows not judged: no answer in time"
+    assert describe_judge(judged).endswith(f"1 row (m, prompt p, kappa none on 0 gold answers){said}")
+    withheld = replace(judged, status="withheld", reason="too far from gold")
+    assert describe_judge(withheld).endswith(f"on 0 gold answers){said}")
