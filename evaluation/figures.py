@@ -110,7 +110,7 @@ FIGURES: Mapping[str, Figure] = {
         lambda one: one.score.is_correct if one.expected == CALL and not one.names_calls else None,
     ),
     "over_call_rate": _share(
-        "a call", "rows that expect none", OURS, lambda one: None if one.expected == CALL else _calls(one)
+        "a call", "rows that expect no call", OURS, lambda one: None if one.expected == CALL else _calls(one)
     ),
     "under_call_rate": _share(
         "text alone, malformed calls apart",

@@ -86,7 +86,7 @@ def meaning_of(metric: str) -> str:
     """What a share of rows counts, and of which rows.
 
     >>> meaning_of("over_call_rate"), meaning_of("recall_direct")
-    ('a call, of rows that expect none', 'direct taken, of rows that expect it')
+    ('a call, of rows that expect no call', 'direct taken, of rows that expect it')
     """
     if metric.startswith(RECALL):
         return f"{metric.removeprefix(RECALL)} taken, of rows that expect it"

@@ -81,8 +81,8 @@ def test_the_first_lines_say_what_was_won_and_lost_the_verdict_and_the_price() -
     assert lines(run("base", "sft", "dpo"), given) == {
         "Best trained": "sft: own/accuracy 66.7%, +53.3 points over base (13.3%): "
         "a real gain, p < 0.001 on 60 rows.",
-        "Got worse": "sft: own/over_call_rate 0.0% → 50.0% (a call, of rows that expect none); "
-        "when2call_generate/over_call_rate 0.0% → 50.0% (a call, of rows that expect none).",
+        "Got worse": "sft: own/over_call_rate 0.0% → 50.0% (a call, of rows that expect no call); "
+        "when2call_generate/over_call_rate 0.0% → 50.0% (a call, of rows that expect no call).",
         "Gate": "No variant is promoted: sft failed 1 of 2 rules.",
         "Cost": "The run cost $1.50, estimated at no more than $9.00 (list prices).",
     }
