@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from lambdas.gate_evidence import Evidence
@@ -157,12 +158,16 @@ def _against_tolerance(rule: Rule, difference: float) -> str:
     """Write a difference in points, with as many decimals as it takes to see on which side it lies."""
     fall, tolerance = fall_of(rule.metric, difference), rule.tolerance or 0.0
     is_above = fall > tolerance + ROUNDING
-    enough = (
-        d for d in range(1, _MAX_DECIMALS) if (round(100 * fall, d) > 100 * tolerance + 1e-7) is is_above
-    )
+    enough = (d for d in range(1, _MAX_DECIMALS) if (_points(fall, d) > 100 * tolerance + 1e-7) is is_above)
     return _signed(difference, next(enough, _MAX_DECIMALS))
 
 
 def _signed(share: float, decimals: int) -> str:
-    # Without the sum a small loss would read as -0.0.
-    return f"{round(100 * share, decimals) + 0.0:+.{decimals}f}"
+    return f"{_points(share, decimals):+f}"
+
+
+def _points(share: float, decimals: int) -> Decimal:
+    """Round a share to points as the report does, halves away from zero, and nothing to a negative zero."""
+    # A share times a hundred may be 28.499999999999996 where the rows say 28.5.
+    exact = Decimal(repr(round(100 * share, 9)))
+    return exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) + 0

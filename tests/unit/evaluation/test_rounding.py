@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evaluation import rounding
 from evaluation.rounding import write_number, write_points
+from lambdas.gate_words import _signed
 
 
 @given(st.integers(0, 2000), st.integers(1, 2000))
@@ -36,6 +37,11 @@ def test_a_share_is_rounded_half_away_from_zero_on_either_side(right: int, rows:
 )
 def test_halves_go_away_from_zero(value: float, decimals: int, written: str) -> None:
     assert write_number(value, decimals) == written
+
+
+@given(st.integers(-400, 400), st.integers(400, 800))
+def test_the_gates_words_round_like_the_page_that_quotes_them(moved: int, rows: int) -> None:
+    assert _signed(moved / rows, 1) == write_points(moved / rows)
 
 
 def test_the_examples_hold() -> None:
