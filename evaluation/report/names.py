@@ -96,7 +96,7 @@ def _figures(comparison: Comparison) -> dict[str, str]:
     figures = dict.fromkeys(name for suite in comparison.rows for name in SUITES[suite].figures)
     return {
         **{name: f"{meaning_of(name)}{_direction(name)}" for name in figures},
-        f"{RECALL}…": "of the rows that expect a decision, the share for which it was, as recall_direct",
+        f"{RECALL}…": "the decision taken, of the rows that expect it, as recall_direct",
     }
 
 
