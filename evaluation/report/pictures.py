@@ -21,9 +21,10 @@ from evaluation.report.headline import arrange_suites
 from evaluation.report.plot_changes import draw_changes
 from evaluation.report.plot_confusion import draw_confusion
 from evaluation.report.plot_curves import draw_curves
-from evaluation.report.plot_estimates import draw_accuracy, draw_recall, draw_slices
+from evaluation.report.plot_estimates import draw_accuracy, draw_recall
 from evaluation.report.plot_rewards import draw_reward_and_cost
 from evaluation.report.plot_sheet import Drawing
+from evaluation.report.plot_slices import draw_slices
 from evaluation.report.plot_themes import DARK, LIGHT, PAPER, Theme
 from evaluation.report.results import Results
 from evaluation.report.slices import slices_of

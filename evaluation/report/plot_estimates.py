@@ -1,11 +1,10 @@
-"""Estimates as marks with their intervals, the figure beside each: accuracy, recall, slices, mean rewards."""
+"""Estimates as marks with their intervals, the figure beside each: accuracy, recall, mean rewards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, takewhile
 
 from matplotlib.figure import Figure
 
@@ -22,13 +21,11 @@ from evaluation.report.plot_sheet import (
 )
 from evaluation.report.plot_themes import SMALL, Theme
 from evaluation.report.plot_words import count_rows, two_lines
-from evaluation.report.slices import NO_SOURCE, OTHERS, Slice
 from evaluation.rounding import write_number
 from evaluation.statistics import Estimate
 from evaluation.suites import SUITES
 from evaluation.toolcalls.decision import DECISIONS
 
-MAX_COLUMNS = 6
 # From so many on, columns are narrow: their scales name the ends alone, and stand further apart.
 NARROW_COLUMNS = 4
 # Hundredths left of 0, so that half a mark and its figure have room beside the lines' names.
@@ -36,16 +33,6 @@ BEFORE = 16
 # Inches beyond 100% in a single column, where the figure of a variant that is always right stands.
 ROOM = 0.65
 COLUMN_LINE = 0.18
-# Of the names of slices and of columns; the second where columns are narrow.
-SLICE_LETTERS, COLUMN_LETTERS = (20, 16), (9, 7)
-FEW_ROWS = 10
-BY_NAMES = {
-    "tools": "by tools offered",
-    "length": "by length of the prompt in characters",
-    "language": "by language, guessed",
-    "source": "by source",
-    "contamination": "by contamination: whether training asks the same",
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +73,9 @@ def draw_accuracy(comparison: Comparison) -> Drawing:
         figures = {variant: summary.metrics[metric] for variant, summary in summaries.items()}
         sections.append(_by_variant(f"{suite}: {metric}, {count_rows(len(comparison.rows[suite]))}", figures))
     alt = "; ".join(f"{section.head}: {_listed(section.lines)}" for section in sections)
-    return Drawing("accuracy", title, alt, partial(_draw, title, sections, comparison.variants, "percent"))
+    return Drawing(
+        "accuracy", title, alt, partial(draw_sections, title, sections, comparison.variants, "percent")
+    )
 
 
 def draw_recall(comparison: Comparison) -> Drawing | None:
@@ -108,24 +97,8 @@ def draw_recall(comparison: Comparison) -> Drawing | None:
         said.append(f"{suite}: " + "; ".join(_recall_words(line, shown) for line in lines))
     if not sections:
         return None
-    draw = partial(_draw, title, sections, comparison.variants, "percent")
+    draw = partial(draw_sections, title, sections, comparison.variants, "percent")
     return Drawing("recall", title, ". ".join(said), draw)
-
-
-def draw_slices(suite: str, slices: Sequence[Slice], variants: Sequence[str]) -> Drawing | None:
-    """A suite's main metric by slice and variant; None where nothing divides its rows."""
-    grouped = {by: list(found) for by, found in groupby(slices, key=lambda one: one.by)}
-    divided = {by: found for by, found in grouped.items() if len(found) > 1}
-    if not divided:
-        return None
-    title = f"{suite}: {SUITES[suite].main_metric} by slice of the rows, with 95% intervals"
-    sections = [
-        _section_of_slices(BY_NAMES[by], found, shown)
-        for shown in _chunked(list(variants))
-        for by, found in divided.items()
-    ]
-    alt = f"{suite}, weakest slice of {FEW_ROWS} rows or more: {_weakest(divided, variants)}"
-    return Drawing(f"slices_{suite}", title, alt, partial(_draw, title, sections, list(variants), "percent"))
 
 
 def draw_rewards(suite: str, rewards: Mapping[str, Estimate], variants: list[str]) -> Drawing:
@@ -136,7 +109,7 @@ def draw_rewards(suite: str, rewards: Mapping[str, Estimate], variants: list[str
         f"{label_of(name)} {'none scored' if one.value is None else write_number(one.value, 2)}"
         for name, one in rewards.items()
     ]
-    draw = partial(_draw, title, [section], variants, "share")
+    draw = partial(draw_sections, title, [section], variants, "share")
     return Drawing("reward_and_cost", title, f"{suite}, mean reward: {', '.join(said)}", draw)
 
 
@@ -152,48 +125,15 @@ def _by_variant(head: str, figures: Mapping[str, Estimate]) -> Section:
     )
 
 
-def _section_of_slices(head: str, slices: Sequence[Slice], variants: Sequence[str]) -> Section:
-    is_narrow = len(variants) > NARROW_COLUMNS
-    folder = common_folder([one.name for one in slices if one.name not in (OTHERS, NO_SOURCE)])
-    lines = [
-        Line(
-            label_of(one.name.removeprefix(folder).removesuffix(" characters"), SLICE_LETTERS[is_narrow]),
-            count_rows(one.rows),
-            [one.figures.get(variant) for variant in variants],
-            list(variants),
-        )
-        for one in slices
-    ]
-    named = f"{head}, all in {label_of(folder)}" if folder else head
-    return Section(named, [label_of(name, COLUMN_LETTERS[is_narrow]) for name in variants], lines)
-
-
-def common_folder(names: Sequence[str]) -> str:
-    """What several names begin with, up to a slash; empty where they have none in common.
-
-    >>> common_folder(["a/b/one", "a/b/other"]), common_folder(["a/one", "two"]), common_folder(["a/one"])
-    ('a/b/', '', '')
-    """
-    if len(names) < 2:
-        return ""
-    levels = zip(*(name.split("/")[:-1] for name in names), strict=False)
-    return "".join(f"{level[0]}/" for level in takewhile(lambda level: len(set(level)) == 1, levels))
-
-
-def _chunked(variants: list[str]) -> Iterator[list[str]]:
-    """All variants beside each other, or in as few parts as there have to be, alike in size."""
-    parts = -(-len(variants) // MAX_COLUMNS)
-    size = -(-len(variants) // parts) if parts else 1
-    for start in range(0, len(variants), size):
-        yield variants[start : start + size]
-
-
 def _step(columns: int) -> int:
     """Hundredths from one column to the next, each of which is a hundred wide."""
     return 170 if columns >= NARROW_COLUMNS else 140
 
 
-def _draw(title: str, sections: Sequence[Section], variants: list[str], unit: str, theme: Theme) -> Figure:
+def draw_sections(
+    title: str, sections: Sequence[Section], variants: list[str], unit: str, theme: Theme
+) -> Figure:
+    """Draw sections below each other; `unit`: percent or share, of what the scale says."""
     texts = [text for section in sections for line in section.lines for text in (line.label, line.note)]
     sheet = open_sheet(theme, title, texts, sum(section.height for section in sections))
     columns = max((len(section.columns) for section in sections), default=0) or 1
@@ -297,23 +237,6 @@ def _listed(lines: Sequence[Line]) -> str:
 def _recall_words(line: Line, names: Sequence[str]) -> str:
     said = [f"{name} {_percent(one)}" for name, one in zip(names, line.marks, strict=True)]
     return f"{line.label} {', '.join(said)}"
-
-
-def _weakest(grouped: Mapping[str, Sequence[Slice]], variants: Sequence[str]) -> str:
-    every = [one for found in grouped.values() for one in found]
-    said = []
-    for variant in variants:
-        known = [
-            (figure.value, one.name)
-            for one in every
-            if (figure := one.figures.get(variant)) is not None
-            and figure.value is not None
-            and figure.n >= FEW_ROWS
-        ]
-        value, name = min(known, default=(None, ""))
-        weakest = "none" if value is None else f"{label_of(name, 40)} {write_number(100 * value)}%"
-        said.append(f"{label_of(variant)} {weakest}")
-    return ", ".join(said)
 
 
 def _percent(one: Estimate | None) -> str:

@@ -29,9 +29,10 @@ from evaluation.report.headline import arrange_suites
 from evaluation.report.pictures import Picture, draw_pictures
 from evaluation.report.plot_confusion import draw_confusion
 from evaluation.report.plot_curves import draw_curves, panels_of, smooth
-from evaluation.report.plot_estimates import SLICE_LETTERS, draw_accuracy, draw_recall, draw_slices
+from evaluation.report.plot_estimates import draw_accuracy, draw_recall
 from evaluation.report.plot_rewards import LABEL_LINE, mean_rewards, spread_labels
 from evaluation.report.plot_sheet import LABEL_LETTERS, Drawing, label_of, letters_of
+from evaluation.report.plot_slices import SLICE_LETTERS, draw_slices
 from evaluation.report.plot_themes import DARK, LIGHT, PAPER
 from evaluation.report.results import Curves, Results
 from evaluation.report.slices import slices_of
