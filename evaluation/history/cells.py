@@ -9,6 +9,7 @@ from rich.text import Text
 from evaluation.figures import LOWER_IS_BETTER
 from evaluation.pairs import Pair
 from evaluation.report.costs import format_usd
+from evaluation.rounding import write_number, write_points
 from evaluation.sentences import format_p
 from evaluation.statistics import Estimate, SeedAverage
 
@@ -27,15 +28,16 @@ def figure_cell(one: Estimate) -> str:
     if one.value is None:
         return NONE
     # Without comparison.json the server knows the figure alone.
-    interval = "" if one.low is None or one.high is None else f" [{100 * one.low:.0f}, {100 * one.high:.0f}]"
-    return f"{100 * one.value:.1f}{interval}"
+    interval = "" if one.low is None or one.high is None else f" [{_whole(one.low)}, {_whole(one.high)}]"
+    return f"{write_number(100 * one.value)}{interval}"
 
 
 def average_cell(one: SeedAverage | None) -> str:
     """A mean over seeds in percent, with what the single seeds came to."""
     if one is None or one.spread is None:
         return NONE
-    return f"{100 * one.mean:.1f} (sd {100 * one.spread:.1f}; {100 * one.lowest:.0f}–{100 * one.highest:.0f})"
+    mean, spread = write_number(100 * one.mean), write_number(100 * one.spread)
+    return f"{mean} (sd {spread}; {_whole(one.lowest)}–{_whole(one.highest)})"
 
 
 def points_cell(pair: Pair) -> str:
@@ -43,9 +45,12 @@ def points_cell(pair: Pair) -> str:
     result = pair.result
     if result.difference is None or result.low is None or result.high is None:
         return NONE
-    # Without the sum a small loss would read as -0.0.
-    points = round(100 * result.difference, 1) + 0.0
-    return f"{points:+.1f} [{100 * result.low:+.0f}, {100 * result.high:+.0f}]"
+    low, high = (_whole(bound, signed=True) for bound in (result.low, result.high))
+    return f"{write_points(result.difference)} [{low}, {high}]"
+
+
+def _whole(share: float, *, signed: bool = False) -> str:
+    return write_number(100 * share, 0, signed=signed)
 
 
 def verdict_cell(pair: Pair) -> str:

@@ -19,6 +19,7 @@ from evaluation.history.files import read_row_file, read_score_file
 from evaluation.history.runs import Unreadable
 from evaluation.registry.candidate import Candidate
 from evaluation.report.results import Results
+from evaluation.rounding import write_points
 from evaluation.sentences import format_p
 from evaluation.statistics import SIGNIFICANCE
 from evaluation.suites import SUITES
@@ -126,7 +127,7 @@ def _gain_over(
         raise _Unclear(f"no row of {suite} counts for {metric}")
     gain = -found.difference if target.is_better_low else found.difference
     words = (
-        f"{100 * found.difference:+.1f} points of {metric} over version {champion.number} on the same"
+        f"{write_points(found.difference)} points of {metric} over version {champion.number} on the same"
         f" {found.n} rows of {suite}, {format_p(found.p)}"
     )
     return gain, found.p, words

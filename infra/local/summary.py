@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ def _measured(variants: dict[str, Any], group: str) -> list[str]:
 def _cell(estimate: dict[str, Any]) -> str:
     if estimate["value"] is None:
         return "—"
-    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} [{low:.0f}, {high:.0f}]"
+    return f"{_percent(estimate['value'], '0.1')} [{_percent(estimate['low'])}, {_percent(estimate['high'])}]"
+
+
+def _percent(share: float, step: str = "1") -> Decimal:
+    """Round halves up, as the report does."""
+    return Decimal(repr(round(100 * share, 9))).quantize(Decimal(step), ROUND_HALF_UP)
 
 
 def _print_differences(comparison: dict[str, Any]) -> None:
