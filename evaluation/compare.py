@@ -20,6 +20,7 @@ from evaluation.completions import Predictions, find_predictions
 from evaluation.jsonl import read_jsonl
 from evaluation.judge import JudgeReport
 from evaluation.judge.variants import JudgeEnvironment, judge_variants
+from evaluation.rounding import write_number
 from evaluation.sentences import describe_judge, describe_pair
 from evaluation.suites import SUITES
 from evaluation.summary import Summary
@@ -97,7 +98,8 @@ def _cell(summary: Summary, metric: str) -> str:
     one = summary.metrics[metric]
     if one.value is None or one.low is None or one.high is None:
         return "none"
-    return f"{one.value:.1%} ({one.low:.1%}-{one.high:.1%})"
+    value, low, high = (write_number(100 * share) for share in (one.value, one.low, one.high))
+    return f"{value}% ({low}%-{high}%)"
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -76,7 +76,8 @@ def broken_rules(plan: Plan, variant: str) -> tuple[list[Mapping[str, Any]], int
 
 def _reason(candidate: Candidate, plan: Plan) -> str:
     if candidate.gate == "none":
-        return "no gate was asked"
+        was_asked = input_of(plan).get("gate", []) != []
+        return "the gate had nothing to hold it against" if was_asked else "no gate was asked"
     broken, rules = broken_rules(plan, candidate.variant)
     if not broken:
         promoted = promoted_of(plan)

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from evaluation.comparison import Pair
-from evaluation.figures import LOWER_IS_BETTER
 from evaluation.glance import (
     describe_candidate,
     describe_weights,
@@ -27,9 +26,11 @@ from evaluation.registry.candidate import Candidate, estimates_of
 from evaluation.registry.champion import without_revision
 from evaluation.registry.register import Lineage, lineage_tags
 from evaluation.report.costs import costs_of, describe_costs
+from evaluation.report.moves import moves_of
 from evaluation.report.results import Results
 from evaluation.sentences import describe_pair, format_detectable, format_estimate
 from evaluation.suites import SUITES
+from evaluation.target import baseline_of
 
 # A model of the hub: owner/name.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -203,33 +204,27 @@ def _gate(candidate: Candidate | None, results: Results) -> list[str]:
 
 
 def _worse(candidate: Candidate | None, results: Results) -> list[str]:
-    """What fell beyond noise against the base; of figures that count faults, what rose."""
+    """What fell beyond noise; of figures that count faults, what rose."""
     if candidate is None:
         return []
-    comparison = results.comparison
-    fallen = [
-        pair
-        for pair in (*comparison.pairs, *comparison.guarded)
-        if (pair.a, pair.b) == (candidate.variant, "base") and pair.is_real and _is_loss(pair)
-    ]
-    if not fallen:
-        return ["Nothing beyond noise, against the base, of what was measured; the limits say what that is."]
-    return [
-        f"- {escape(pair.suite)}, {escape(pair.metric)}: {escape(describe_pair(pair))}" for pair in fallen
-    ]
+    moved = next((one for one in moves_of(results.comparison) if one.a == candidate.variant), None)
+    if moved is None:
+        return ["Not known: the run has no variant to hold it against."]
+    if not moved.worse:
+        return [
+            f"Nothing beyond noise, against {escape(moved.b)}, of what was measured; the limits say what that"
+            " is."
+        ]
+    pairs = [move.pair for move in moved.worse]
+    return [f"- {escape(pair.suite)}, {escape(pair.metric)}: {escape(describe_pair(pair))}" for pair in pairs]
 
 
-def _is_loss(pair: Pair) -> bool:
-    difference = pair.result.difference or 0.0
-    return difference > 0 if pair.metric in LOWER_IS_BETTER else difference < 0
-
-
-def _least_shown(candidate: Candidate | None, pairs: Sequence[Pair]) -> str:
-    """What a suite's rows can show between the variant and the base; without one, of each variant."""
+def _least_shown(candidate: Candidate | None, pairs: Sequence[Pair], baseline: str) -> str:
+    """What a suite's rows can show between the variant and the baseline; without one, of each variant."""
     shown = [
-        f"{format_detectable(pair.detectable)} between {escape(pair.a)} and {pair.b}"
+        f"{format_detectable(pair.detectable)} between {escape(pair.a)} and {escape(pair.b)}"
         for pair in pairs
-        if pair.b == "base" and pair.detectable and (candidate is None or pair.a == candidate.variant)
+        if pair.b == baseline and pair.detectable and (candidate is None or pair.a == candidate.variant)
     ]
     return f"; they can show a difference of {', '.join(shown)}" if shown else ""
 
@@ -238,7 +233,8 @@ def _limits(candidate: Candidate | None, results: Results, rows: Sequence[Mappin
     comparison = results.comparison
     lines = []
     for suite, one in comparison.test_sets.items():
-        least = _least_shown(candidate, [pair for pair in comparison.pairs if pair.suite == suite])
+        pairs = [pair for pair in comparison.pairs if pair.suite == suite]
+        least = _least_shown(candidate, pairs, baseline_of(comparison))
         lines.append(f"- {escape(suite)}: {one.rows} rows{least}.")
     languages = Counter(str(row.get("language")) for row in rows).most_common()
     told = ", ".join(f"{name} {count}" for name, count in languages)

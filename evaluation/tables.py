@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from data.rows import Rejection
 from evaluation.figures import FIGURES
 from evaluation.inputs import describe_unread
+from evaluation.rounding import write_number
 from evaluation.statistics import Estimate
 from evaluation.summary import Summary
 from evaluation.toolcalls.decision import DECISIONS, MALFORMED
@@ -44,8 +45,10 @@ def _counts(summary: Summary, unknown_ids: Sequence[str], unread: Sequence[Rejec
 def _figures(title: str, estimates: Mapping[str, Estimate], of: Mapping[str, str]) -> list[str]:
     lines = [f"{title:<26}{'value':>8}{'95% interval':>18}{'n':>8}" + ("  of" if of else "")]
     for name, one in estimates.items():
-        value = "none" if one.value is None else f"{one.value:.1%}"
-        interval = "" if one.low is None or one.high is None else f"{one.low:.1%} to {one.high:.1%}"
+        value = "none" if one.value is None else _percent(one.value)
+        interval = (
+            "" if one.low is None or one.high is None else f"{_percent(one.low)} to {_percent(one.high)}"
+        )
         lines.append(
             f"{name or '(none)':<26.26}{value:>8}{interval:>18}{one.n:>8}  {of.get(name, '')}".rstrip()
         )
@@ -86,3 +89,7 @@ def _clipped(text: str) -> str:
     # A cause may quote a model: what no terminal prints would break the line, or the encoding.
     line = "".join(sign if sign.isprintable() else "?" for sign in text)
     return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"
+
+
+def _percent(share: float) -> str:
+    return f"{write_number(100 * share)}%"

@@ -45,7 +45,8 @@ def target_of(plan: Plan, comparison: Comparison) -> Target | None:
         suite, metric = str(rule.get("suite")), str(rule.get("metric"))
         if rule.get("kind") == "target" and _has_figure(comparison, suite, metric):
             return Target(suite, metric, str(rule.get("over") or baseline_of(comparison)))
-    suites = list(comparison.rows)
+    # By the suites' own order: the report arranges its comparison anew.
+    suites = [suite for suite in SUITES if suite in comparison.rows]
     if not suites:
         return None
     suite = DEFAULT_SUITE if DEFAULT_SUITE in suites else suites[-1]

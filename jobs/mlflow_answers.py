@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+import requests
 from mlflow.exceptions import MlflowException
 
 from jobs.doors import DoorError
@@ -16,6 +17,9 @@ from jobs.run import TrackingUnavailable
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 # With these the client reports that no answer came, or none to the question.
 NO_ANSWER = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+
+# The first status by which a server says that the fault is its own.
+SERVER_ERROR = 500
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -38,16 +42,20 @@ def limit_patience() -> None:
 
 def is_refusal(error: Exception) -> bool:
     """Whether the server answered, and would not."""
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code < SERVER_ERROR
     return isinstance(error, MlflowException) and error.error_code not in NO_ANSWER
 
 
 def ask(uri: str, call: Callable[[], T]) -> T:
-    """Call a server. Raises TrackingUnavailable for whatever goes wrong."""
+    """Call a server. Raises TrackingUnavailable for whatever goes wrong but with a file of this machine."""
     try:
         return call()
     except DoorError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         said, remedy = "does not answer", "start the server"
         if is_refusal(error):
             said, remedy = "refuses this job", "mend what it names"

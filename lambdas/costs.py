@@ -145,9 +145,12 @@ def name_instances(instance_type: str, count: int) -> str:
     return instance_type if count == 1 else f"{count} {instance_type}"
 
 
-def as_cost(lines: list[CostLine], prices: Prices, types: Collection[str], note: str) -> dict[str, object]:
+def as_cost(
+    lines: list[CostLine], prices: Prices, types: Collection[str], *, use_spot: bool
+) -> dict[str, object]:
     """Return the `cost` block of the plan of a run that may take instances of these `types`."""
     overridden = sorted(prices.overridden & set(types))
+    spot = "; spot instances cost less" if use_spot else ""
     return {
         **as_estimate(lines),
         "prices_as_of": prices.as_of,
@@ -155,7 +158,7 @@ def as_cost(lines: list[CostLine], prices: Prices, types: Collection[str], note:
             name: prices.usd_per_hour[name] for name in sorted(types) if name in prices.usd_per_hour
         },
         "overridden": overridden,
-        "note": f"{note}{describe_overridden(overridden)}",
+        "note": f"{prices.note}{describe_overridden(overridden)}{spot}",
     }
 
 

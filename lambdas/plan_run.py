@@ -214,5 +214,4 @@ def _cost(run: RunInput, jobs: Mapping[str, Any], prices: Prices) -> dict[str, o
         return max(run.instances[kind], key=lambda name: usd_per_hour.get(name, math.inf))
 
     lines = [cost_line(key, job, dearest(job["kind"]), usd_per_hour) for key, job in jobs.items()]
-    note = f"{prices.note}; spot instances cost less" if run.use_spot else prices.note
-    return as_cost(lines, prices, preferred, note)
+    return as_cost(lines, prices, preferred, use_spot=run.use_spot)

@@ -45,8 +45,9 @@ def _cells(row: Mapping[str, Any], variants: Sequence[str]) -> list[str | None]:
     ]
 
 
-def _cell(written: Mapping[str, str], part: str) -> str | None:
-    return None if part not in written else _cut(written[part], ANSWER_CHARACTERS)
+def _cell(written: Mapping[str, str | None], part: str) -> str | None:
+    text = written.get(part)
+    return None if text is None else _cut(text, ANSWER_CHARACTERS)
 
 
 def _prompt(messages: Sequence[Mapping[str, Any]]) -> str:

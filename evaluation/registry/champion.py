@@ -68,17 +68,19 @@ def decide(
         targets = dict.fromkeys(
             (target.suite, target.metric) for target in (candidate.target, _target_of(champion))
         )
-        told = []
-        for suite, metric in targets:
-            gain, p, words = _gain_over(candidate.variant, Target(suite, metric), results, champion, registry)
-            if gain < 0:
-                is_real = p < SIGNIFICANCE
-                noise = "better beyond noise" if is_real else "the better one on these rows, within noise"
-                return Decision(False, f"{stays}, which is {noise}: {words}.", is_open=not is_real)
-            told.append(words)
+        gains = [
+            _gain_over(candidate.variant, Target(suite, metric), results, champion, registry)
+            for suite, metric in targets
+        ]
     except _Unclear as unclear:
         return Decision(False, f"{stays}; {unclear}.", is_open=True)
-    return Decision(True, f"it passed the gate; {'; '.join(told)}.")
+    losses = [(p, words) for gain, p, words in gains if gain < 0]
+    if losses:
+        # The surest first: a loss within noise must not hide a real one.
+        p, words = min(losses)
+        noise = "better beyond noise" if p < SIGNIFICANCE else "the better one on these rows, within noise"
+        return Decision(False, f"{stays}, which is {noise}: {words}.", is_open=p >= SIGNIFICANCE)
+    return Decision(True, f"it passed the gate; {'; '.join(words for _, _, words in gains)}.")
 
 
 def without_revision(base_model: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from data.output import TRAIN_PREFERENCE, TRAIN_SFT
 from data.overlap import OVERLAP
-from data.report.languages import guess_language
+from data.report.languages import UNSURE, guess_language
 from evaluation.comparison import Comparison, Row
 from evaluation.figures import FIGURES
 from evaluation.jsonl import read_jsonl
@@ -73,13 +73,18 @@ def describe_undivided(slices: Sequence[Slice]) -> str:
     for one in slices:
         by_suite.setdefault(one.suite, {}).setdefault(one.by, []).append(one.name)
     said = ["A test row is contaminated where a training row asks the same, and clean where none does."]
-    alike = {suite: named["language"][0] for suite, named in by_suite.items() if len(named["language"]) == 1}
-    if alike:
-        names = ", ".join(sorted(set(alike.values())))
-        said.append(
-            f"All rows of {' and '.join(alike)} are in one language as far as a guess can tell ({names}), so "
-            "that there are no slices by language."
+    alike: dict[str, list[str]] = {}
+    for suite, named in by_suite.items():
+        if len(named["language"]) == 1:
+            alike.setdefault(named["language"][0], []).append(suite)
+    for language, suites in alike.items():
+        names = " and ".join(suites)
+        told = (
+            f"No row of {names} has a language that could be guessed"
+            if language == UNSURE
+            else f"All rows of {names} are in one language as far as a guess can tell ({language})"
         )
+        said.append(f"{told}, so that there are no slices by language.")
     clean = [suite for suite, named in by_suite.items() if CONTAMINATION not in named]
     if clean:
         said.append(

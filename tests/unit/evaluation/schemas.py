@@ -14,7 +14,8 @@ Schema = dict[str, Any] | bool
 
 NAMES = ("a", "b", "c", "d")
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
-NUMBERS = st.sampled_from((-2, -1, 0, 0.0, 0.5, 1, 1.0, 1.5, 2, 2.5, 3, 4, 5.0, 6, 10**18, -(2**61), 1e300))
+# The last is the greatest power of ten that a float holds as it is written: beyond, the peer divides another.
+NUMBERS = st.sampled_from((-2, -1, 0, 0.0, 0.5, 1, 1.0, 1.5, 2, 2.5, 3, 4, 5.0, 6, 10**18, -(2**61), 1e22))
 TEXTS = st.sampled_from(("", "a", "b", "ab", "é", "e\u0301", "😀", "😀😀", "abc", "1", "true"))
 SCALARS = NUMBERS | TEXTS | st.none() | st.booleans()
 VALUES = st.recursive(

@@ -179,6 +179,13 @@ def test_a_variant_that_lacks_a_suite_has_empty_cells(results: Results) -> None:
     assert set(table_of_answers(rows, VARIANTS)["sft: answer"]) == {None}
 
 
+def test_a_row_without_a_prediction_has_an_empty_cell(results: Results) -> None:
+    rows = [row for row in rows_of(replace(results, completions={}))["rows"] if row["suite"] == "own"]
+    table = table_of_answers(rows, VARIANTS)
+    assert set(table["sft: answer"]) == {None}
+    assert "right" in table["sft: outcome"]
+
+
 def children() -> dict[str, ChildRun]:
     return {name: ChildRun(f"run-{name}", f"predict-{name}", {"variant": name}) for name in VARIANTS}
 

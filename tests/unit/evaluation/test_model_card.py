@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,18 @@ def test_the_base_model_is_named_as_the_hub_names_it(
     licence = body.split("## Licence\n")[1].split("##")[0]
     assert words in licence
     assert header["license"] == "unknown", "nobody states it, and it is not made up"
+
+
+def test_without_a_base_what_fell_is_told_over_what_there_is(tmp_path: Path) -> None:
+    write_run(tmp_path, {"prompt": 8, "sft": 3})
+    plan = plan_of(("prompt", "sft"), rules=False)
+    plan["input"]["gate"] = None
+    comparison = compare("run-1", tmp_path / "data", tmp_path / "scores")
+    found = Results(comparison, {}, plan)
+    _, body = write(found, choose_candidate(found), ROWS)
+    assert "Not promoted: the gate had nothing to hold it against." in body
+    worse = body.split("## What it got worse at\n")[1].split("##")[0]
+    assert "own, accuracy: sft over prompt: -" in worse
 
 
 LANGUAGES: list[tuple[list[dict[str, str]], list[str] | None, str, str]] = [

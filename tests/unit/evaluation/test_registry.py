@@ -12,6 +12,7 @@ import pytest
 
 from evaluation.comparison import compare
 from evaluation.jsonl import read_jsonl, write_jsonl
+from evaluation.registry import champion as champion_module
 from evaluation.registry.candidate import Candidate, choose_candidate
 from evaluation.registry.champion import decide
 from evaluation.registry.register import Lineage, model_name, register
@@ -289,6 +290,20 @@ def test_no_step_down_however_small_moves_the_alias(
     decision = decide(candidate, results, champion, Shelf(tmp_path))
     assert (decision.moves, decision.is_open) == (moves, is_open), why
     assert words in decision.why
+
+
+@pytest.mark.parametrize("worst", ["own", "when2call_mcq"])
+def test_a_loss_within_noise_hides_no_real_one(
+    worst: str, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gain(_variant: str, target: Target, *_: object) -> tuple[float, float, str]:
+        return (-0.3, 0.0001, "far down") if target.suite == worst else (-0.01, 0.8, "a little down")
+
+    monkeypatch.setattr(champion_module, "_gain_over", gain)
+    champion = champion_of(results, "sft", target="when2call_mcq/acc_norm")
+    decision = decide(Candidate("sft", "s3://x", "job", OWN, "passed"), results, champion, Shelf(None))
+    assert decision.why == "version 4 stays, which is better beyond noise: far down."
+    assert not decision.is_open
 
 
 # How the champion's test set differs: rows that it lacks, rows with other words, rows that it alone has,

@@ -184,6 +184,12 @@ GERMAN = "Wie wird das Wetter morgen in München am Abend, und brauche ich einen
             id="two-languages",
         ),
         pytest.param([ENGLISH, GERMAN], frozenset({"0"}), "", id="both"),
+        pytest.param(
+            ["?!", "..."],
+            frozenset({"0"}),
+            "No row of own has a language that could be guessed, so that there are no slices by language.",
+            id="no-language",
+        ),
     ],
 )
 def test_what_makes_no_slices_is_said(asked: list[str], contaminated: frozenset[str], said: str) -> None:

@@ -38,6 +38,18 @@ def test_without_a_rule_the_target_is_held_over_what_the_run_has(
     assert found.over == "sft", "a rule says so"
 
 
+@pytest.mark.parametrize(
+    "order", [("when2call_mcq", "when2call_generate"), ("when2call_generate", "when2call_mcq")]
+)
+def test_the_suite_that_judges_does_not_hang_on_the_order_of_the_comparison(order: tuple[str, str]) -> None:
+    comparison = comparison_of(
+        dict.fromkeys(order, ROWS), {suite: {"base": [RIGHT] * 20, "sft": [RIGHT] * 20} for suite in order}
+    )
+    target = target_of({}, comparison)
+    assert target is not None
+    assert target.suite == "when2call_generate"
+
+
 BEST: list[tuple[str, list[object], str, str]] = [
     ("accuracy", [RIGHT] * 9 + [WRONG] * 10 + [None], "sft", "as many right, and one row without a score"),
     ("accuracy", [RIGHT] * 10 + [WRONG] * 9 + [None], "sft-dpo", "one more right"),

@@ -11,10 +11,11 @@ from typing import Any
 
 import mlflow
 import pytest
+import requests
 
 from jobs import tracking
 from jobs.doors import BadInput, Stopped
-from jobs.mlflow_answers import PATIENCE
+from jobs.mlflow_answers import PATIENCE, ask
 from jobs.mlflow_runs import MlflowRun
 from jobs.run import RunReference, TrackingUnavailable
 
@@ -205,6 +206,31 @@ def test_what_a_server_refuses_is_said_as_a_refusal(client: Any, data_dir: Path)
         parent.log_params({"r": 1})
         with pytest.raises(TrackingUnavailable, match=r"refuses this job; mend what it names"):
             parent.log_params({"r": 2})
+
+
+def _answer(status: int) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError(str(status), response=response)
+
+
+ERRORS: list[tuple[Exception, type[Exception], str, str]] = [
+    (_answer(403), TrackingUnavailable, "refuses this job", "it answered, and would not"),
+    (_answer(502), TrackingUnavailable, "does not answer", "what stands before it answered"),
+    (ConnectionError("refused"), TrackingUnavailable, "does not answer", "nobody is there"),
+    (FileNotFoundError(2, "gone", "rows.jsonl"), FileNotFoundError, "rows.jsonl", "no fault of the server"),
+]
+
+
+@pytest.mark.parametrize(("error", "raised", "said", "reason"), ERRORS, ids=[row[3] for row in ERRORS])
+def test_who_is_at_fault_is_told_apart(
+    error: Exception, raised: type[Exception], said: str, reason: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(raised, match=said):
+        ask("http://127.0.0.1:9", fail)
 
 
 @pytest.mark.parametrize("given", [None, "7"])
