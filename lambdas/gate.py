@@ -64,14 +64,14 @@ class Finding:
 def check_gate(
     comparison: Comparison, given: Sequence[Mapping[str, Any]] | None, evaluated: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the verdict as JSON: `{promoted, baseline, statement, rules, left_out}`.
+    """Return the verdict as JSON: `{promoted, statement, rules, left_out}`.
 
     `given`: the rules of the execution's input; None stands for the default ones. `evaluated`: the run's
     variants. A rule which cannot be measured does not pass; a default guard is left out, and named, where the
     test set has no row for it. Promoted is, of the trained variants that pass every rule, the one which is
-    right on the most rows by the first target, and of equals the one with fewer stages; `baseline` is what
-    that target is held over, None without one. Raises InvalidInput where a rule is none, and ValueError,
-    KeyError or TypeError where the comparison is not of its form.
+    right on the most rows by the first target, and of equals the one with fewer stages. Raises
+    InvalidInput where a rule is none, and ValueError, KeyError or TypeError where the comparison is not of
+    its form.
     """
     rules, left_out = _rules(comparison, given, evaluated)
     candidates = candidates_of(evaluated)
@@ -82,7 +82,6 @@ def check_gate(
     entries = [finding.to_json() for variant in candidates for finding in findings[variant]]
     return {
         "promoted": promoted,
-        "baseline": targets[0].over if targets else None,
         "statement": describe_verdict(
             promoted, entries, left_out, why_none=_why_none(given, evaluated, candidates, rules)
         ),

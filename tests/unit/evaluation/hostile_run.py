@@ -142,7 +142,6 @@ def hostile_plan() -> dict[str, Any]:
         "input": {"base_model": HOSTILE, "recipe": HOSTILE},
         "gate": {
             "promoted": "sft",
-            "baseline": "base",
             "statement": HOSTILE,
             "rules": [passed, {**rule, **absent, "statement": HOSTILE}],
         },

@@ -85,7 +85,6 @@ def plan_of(variants: Sequence[str], promoted: str | None = None, *, rules: bool
         "jobs": jobs,
         "gate": {
             "promoted": promoted,
-            "baseline": "base",
             "statement": f"{promoted} is promoted." if promoted else "Nothing is promoted.",
             "rules": targets if rules else [],
         },

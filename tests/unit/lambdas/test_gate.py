@@ -127,7 +127,7 @@ def _risen(variants: list[str] = TRAINED, rows: Mapping[str, int] = ROWS) -> Pla
 def test_a_rise_without_a_fall_is_promoted_in_words() -> None:
     verdict = check_gate(_risen(["base", "sft"]).to_json(), None, ["base", "sft"])
     assert verdict["promoted"] == "sft"
-    assert verdict["baseline"] == "base"
+    assert {rule["over"] for rule in verdict["rules"]} == {"base"}
     assert verdict["statement"].startswith(
         "sft is promoted: own/accuracy +20.0 points over base (95% interval +16.0 to +24.0, p < 0.001); "
     )
@@ -474,9 +474,10 @@ def test_without_the_base_a_prompt_may_be_what_the_rest_is_held_over() -> None:
     planted = Planted(variants).plant("own/accuracy", "sft", 0.2, over="prompt")
     rules = [{**TARGET, "over": "prompt"}, {"guard": "own/recall", "over": "prompt"}]
     verdict = check_gate(planted.to_json(), rules, variants)
-    assert (verdict["promoted"], verdict["baseline"]) == ("sft", "prompt")
+    assert verdict["promoted"] == "sft"
+    assert next(rule["over"] for rule in verdict["rules"] if rule["kind"] == "target") == "prompt"
     assert "own/accuracy +20.0 points over prompt (" in verdict["statement"]
-    assert check_gate(planted.to_json(), None, variants)["baseline"] is None
+    assert check_gate(planted.to_json(), None, variants)["rules"] == []
 
 
 def test_the_untrained_are_never_promoted() -> None:
